@@ -1,0 +1,398 @@
+"""What flows through proctop: readings in, frames out. Data and nothing else.
+
+A :class:`Reading` holds raw counters as the kernel gave them, never rates. A :class:`Batch` holds
+rates and levels, a :class:`Frame` everything a screen or an export needs. All are frozen, and the
+arrays in them are read-only once published, so they cross threads without a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Index = NDArray[np.intp]
+Bools = NDArray[np.bool_]
+
+NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
+
+
+class ProcKey(NamedTuple):
+    """Identity of a process: ``start`` is clock ticks since boot (``/proc/PID/stat`` field 22).
+
+    A pid alone is never a key, because the kernel reuses it.
+    """
+
+    pid: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container, from the cgroup path (id, runtime, pod) and its runtime (the rest, ``""`` until known)."""
+
+    id: str
+    runtime: str = ""
+    pod: str = ""
+    name: str = ""
+    image: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name where it is known, else the short id as runtimes print it."""
+        return self.name or self.id[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The words that go with one process. Shared by reference between readings while unchanged.
+
+    Every string is free of control and bidirectional characters (:mod:`proctop.sanitize`).
+    """
+
+    comm: str
+    command: str = ""  # command line joined by spaces; "" for kernel threads and zombies
+    user: str = ""
+    uid: int = -1
+    cgroup: str = ""  # path below the hierarchy that holds the process, e.g. /system.slice/ssh.service
+    container: Container | None = None
+    kernel: bool = False  # a kernel thread
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A quantity that could not be read for ``count`` processes (or the host), and why, in words."""
+
+    field: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A process that ended since the reading before. ``code`` is None where no source tells it."""
+
+    key: ProcKey
+    ppid: int
+    label: Label
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostInfo:
+    """What does not change while a host is up."""
+
+    hostname: str
+    kernel: str  # uname -r
+    boot_id: str
+    cpus: int
+    ticks: int  # clock ticks per second (USER_HZ)
+    page: int  # bytes
+    memory: int  # MemTotal, bytes
+    boot_time: float  # wall clock at boot, seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCounters:
+    """One line of ``/proc/diskstats`` (Documentation/admin-guide/iostats.rst). Sectors are in bytes, times in ms."""
+
+    reads: int
+    read_bytes: int
+    read_ms: int
+    writes: int
+    write_bytes: int
+    write_ms: int
+    in_flight: int
+    busy_ms: int
+    weighted_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetCounters:
+    """One line of ``/proc/net/dev``."""
+
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_dropped: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """One pressure file (Documentation/accounting/psi.rst): averages in percent, totals in µs.
+
+    ``full_*`` are NaN where the kernel has no such line.
+    """
+
+    some_avg10: float
+    some_avg60: float
+    some_avg300: float
+    some_total: float
+    full_avg10: float
+    full_avg60: float
+    full_avg300: float
+    full_total: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostCounters:
+    """Raw counters of the whole host at one reading. What could not be read is empty."""
+
+    # int64[1 + cpus, 10]: row 0 all cpus, then each; nanoseconds of user, nice, system, idle, iowait, irq, softirq,
+    # steal, guest, guest_nice. Rows of offline cpus are -1.
+    cpu: Ints
+    memory: Mapping[str, int] = NO_MAPPING  # /proc/meminfo, bytes: "MemTotal", "MemAvailable", "SwapFree" …
+    load: tuple[float, float, float] | None = None
+    tasks_running: int = -1
+    tasks_blocked: int = -1
+    tasks_total: int = -1  # threads, from /proc/loadavg
+    forks: int = -1  # since boot, threads included
+    switches: int = -1  # context switches since boot
+    interrupts: int = -1
+    vmstat: Mapping[str, int] = NO_MAPPING
+    disks: Mapping[str, DiskCounters] = NO_MAPPING  # whole disks, not partitions
+    nets: Mapping[str, NetCounters] = NO_MAPPING
+    pressure: Mapping[str, Pressure] = NO_MAPPING  # "cpu", "memory", "io", "irq"
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupCounters:
+    """Raw counters of one cgroup, v1 and v2 alike. NaN where the hierarchy does not tell."""
+
+    cpu_ns: float = float("nan")
+    periods: float = float("nan")
+    throttled: float = float("nan")  # periods throttled
+    throttled_ns: float = float("nan")
+    cpu_limit: float = float("nan")  # cpus (quota / period); NaN = none
+    memory: float = float("nan")  # bytes
+    memory_limit: float = float("nan")  # bytes; NaN = none
+    oom_kills: float = float("nan")
+    read_bytes: float = float("nan")
+    write_bytes: float = float("nan")
+    pids: float = float("nan")
+    pressure: Mapping[str, Pressure] = NO_MAPPING
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThreadTable:
+    """Threads of processes with more than one, read only while someone looks. Counters as in ``Reading``."""
+
+    tid: Ints
+    pid: Ints
+    start: Ints
+    comm: Sequence[str]
+    counters: Floats  # float64[len(fields.COUNTERS), n_threads]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """One look at a host.
+
+    Attributes:
+        seq: number of the reading within its session, from 0.
+        wall, mono, boot: seconds; CLOCK_REALTIME for people, CLOCK_MONOTONIC for rates, CLOCK_BOOTTIME for ages.
+        interval: nominal seconds between readings; late: seconds this one came after its time.
+        source: where the numbers come from, e.g. ``"proc"``.
+        pid, start: int64[n], the keys, in the order of every other column. Survivors keep their relative order
+            from reading to reading; births come last.
+        counters: float64[len(fields.COUNTERS), n]; NaN = unreadable.
+        labels: n labels.
+        changed: rows that may differ from the reading before (None = any may).
+    """
+
+    seq: int
+    wall: float
+    mono: float
+    boot: float
+    interval: float
+    late: float
+    source: str
+    info: HostInfo
+    pid: Ints
+    start: Ints
+    counters: Floats
+    labels: Sequence[Label]
+    host: HostCounters
+    cgroups: Mapping[str, CgroupCounters] = NO_MAPPING
+    gaps: tuple[Gap, ...] = ()
+    exits: tuple[Exit, ...] = ()
+    changed: Index | None = None
+    threads: ThreadTable | None = None
+    notes: tuple[str, ...] = ()  # one-line remarks for the screen: "docker: not answering, names may be stale"
+
+    def __len__(self) -> int:
+        return int(self.pid.size)
+
+    def key(self, i: int) -> ProcKey:
+        return ProcKey(int(self.pid[i]), int(self.start[i]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Rates and levels of one interval, feature-major.
+
+    Attributes:
+        schema: names of the rows of ``values``.
+        pid, start: int64[n].
+        values: float32[len(schema), n]; NaN = missing.
+        labels: n labels.
+        dt: seconds that the rates cover (NaN for the first reading).
+        prev: int64[n], index of the same process in the batch before, -1 = first seen here.
+        active: bool[n], did anything in this interval (cpu, run time, a switch or a system call).
+        born: bool[n], first seen here and started within the interval: rates are totals since birth over its age.
+    """
+
+    schema: tuple[str, ...]
+    pid: Ints
+    start: Ints
+    values: Floats32
+    labels: Sequence[Label]
+    dt: float
+    prev: Ints
+    active: Bools
+    born: Bools
+
+    def __len__(self) -> int:
+        return int(self.pid.size)
+
+    def row(self, i: int) -> dict[str, float]:
+        """The feature dict of process ``i``, as River models take it; a missing feature is an absent key."""
+        return {name: value for name, value in zip(self.schema, self.values[:, i].tolist(), strict=True) if value == value}
+
+    def rows(self) -> Iterator[dict[str, float]]:
+        return (self.row(i) for i in range(len(self)))
+
+    @classmethod
+    def from_rows(
+        cls, keys: Sequence[ProcKey], rows: Iterable[Mapping[str, float]], labels: Sequence[Label], dt: float, schema: tuple[str, ...]
+    ) -> Batch:
+        """The way back: absent keys become NaN; keys outside ``schema`` raise ``KeyError``."""
+        n = len(keys)
+        values = np.full((len(schema), n), np.nan, dtype=np.float32)
+        place = {name: k for k, name in enumerate(schema)}
+        for i, row in enumerate(rows):
+            for name, value in row.items():
+                values[place[name], i] = value
+        pid = np.array([k.pid for k in keys], dtype=np.int64)
+        start = np.array([k.start for k in keys], dtype=np.int64)
+        prev = np.full(n, -1, dtype=np.int64)
+        return cls(schema, pid, start, values, labels, dt, prev, np.ones(n, np.bool_), np.zeros(n, np.bool_))
+
+
+class Status(IntEnum):
+    """How much a score means."""
+
+    WARMING = 0  # the session is too young to say anything
+    NEW = 1  # the process is too young: judged by its kind
+    SCORED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a process stands out: ``value`` now, ``usual`` (low, high) in the feature's unit, against whose history."""
+
+    feature: str
+    value: float
+    usual: tuple[float, float]
+    against: str  # "own" or "cohort"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What a detector says of each row of a batch.
+
+    Attributes:
+        rank: float32[n] in nats, the fast score that orders the table; NaN = not scored.
+        alert: float32[n], the slow score that alerts.
+        per_hour: float32[n], how often an episode this high comes by chance on this host; NaN while warming.
+        alerting: bool[n], within the budget.
+        status: int8[n] of :class:`Status`.
+        why: reasons by row, most telling first, at most three; rows with nothing to say are absent.
+    """
+
+    rank: Floats32
+    alert: Floats32
+    per_hour: Floats32
+    alerting: Bools
+    status: NDArray[np.int8]
+    why: Mapping[int, tuple[Reason, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostRates:
+    """The host over one interval. Shares are 0..1, rates per second; NaN = unknown."""
+
+    cpu: float  # busy share of all cpus
+    cores: Floats  # busy share of each
+    parts: Mapping[str, float]  # share of "user", "nice", "system", "iowait", "irq", "softirq", "steal", "idle"
+    memory_used: float  # bytes: MemTotal - MemAvailable
+    memory_total: float
+    swap_used: float
+    swap_total: float
+    load: tuple[float, float, float] | None
+    pressure: Mapping[str, tuple[float, float]]  # share of time some / full tasks waited, by "cpu", "memory", "io"
+    disk_read: float  # bytes/s over whole disks
+    disk_write: float
+    disk_busy: float  # share, of the busiest disk
+    net_rx: float  # bytes/s over interfaces without lo
+    net_tx: float
+    forks: float
+    switches: float
+    interrupts: float
+    vmstat: Mapping[str, float] = field(default_factory=dict)  # per second: pgpgin, pgpgout, pswpin, pswpout, pgfault, pgmajfault
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trail:
+    """What a frame holds of the history.
+
+    Attributes:
+        slot, born: int64[n], by row of the frame: the slot, and the tick at which the process got it.
+        ranks: the last vectors, oldest first, each float32 by slot; NaN = no score.
+        host: float32[len(ranks)], the highest score of each reading; NaN = a gap.
+        last: tick of the newest vector.
+    """
+
+    slot: Ints
+    born: Ints
+    ranks: tuple[Floats32, ...]
+    host: Floats32
+    last: int
+
+    def of(self, row: int, count: int) -> Floats32:
+        """float32[count], the last scores of a row, oldest first; NaN before its birth and in gaps."""
+        slot = int(self.slot[row])
+        shown = min(count, self.last - int(self.born[row]) + 1, len(self.ranks))
+        out = np.full(count, np.nan, dtype=np.float32)
+        for k in range(shown):
+            vector = self.ranks[len(self.ranks) - 1 - k]
+            if slot < vector.size:
+                out[count - 1 - k] = vector[slot]
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Everything a screen or an export shows for one reading."""
+
+    tick: int
+    reading: Reading
+    batch: Batch
+    scores: Scores
+    host: HostRates
+    history: Trail
+    warming: float  # share of the warm-up done, 1.0 = warm

@@ -1,0 +1,1 @@
+"""Detectors: features in, scores and reasons out."""
