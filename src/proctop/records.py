@@ -154,7 +154,7 @@ class HostCounters:
     # int64[1 + cpus, 10]: row 0 all cpus, then each; nanoseconds of user, nice, system, idle, iowait, irq, softirq,
     # steal, guest, guest_nice. Rows of offline cpus are -1.
     cpu: Ints
-    memory: Mapping[str, int] = NO_MAPPING  # /proc/meminfo, bytes: "MemTotal", "MemAvailable", "SwapFree" …
+    memory: Mapping[str, int] = field(default_factory=lambda: NO_MAPPING)  # /proc/meminfo, bytes: "MemTotal", "SwapFree" …
     load: tuple[float, float, float] | None = None
     tasks_running: int = -1
     tasks_blocked: int = -1
@@ -162,10 +162,10 @@ class HostCounters:
     forks: int = -1  # since boot, threads included
     switches: int = -1  # context switches since boot
     interrupts: int = -1
-    vmstat: Mapping[str, int] = NO_MAPPING
-    disks: Mapping[str, DiskCounters] = NO_MAPPING  # whole disks, not partitions
-    nets: Mapping[str, NetCounters] = NO_MAPPING
-    pressure: Mapping[str, Pressure] = NO_MAPPING  # "cpu", "memory", "io", "irq"
+    vmstat: Mapping[str, int] = field(default_factory=lambda: NO_MAPPING)
+    disks: Mapping[str, DiskCounters] = field(default_factory=lambda: NO_MAPPING)  # whole disks, not partitions
+    nets: Mapping[str, NetCounters] = field(default_factory=lambda: NO_MAPPING)
+    pressure: Mapping[str, Pressure] = field(default_factory=lambda: NO_MAPPING)  # "cpu", "memory", "io", "irq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class CgroupCounters:
     read_bytes: float = float("nan")
     write_bytes: float = float("nan")
     pids: float = float("nan")
-    pressure: Mapping[str, Pressure] = NO_MAPPING
+    pressure: Mapping[str, Pressure] = field(default_factory=lambda: NO_MAPPING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +226,7 @@ class Reading:
     counters: Floats
     labels: Sequence[Label]
     host: HostCounters
-    cgroups: Mapping[str, CgroupCounters] = NO_MAPPING
+    cgroups: Mapping[str, CgroupCounters] = field(default_factory=lambda: NO_MAPPING)
     gaps: tuple[Gap, ...] = ()
     exits: tuple[Exit, ...] = ()
     changed: Index | None = None

@@ -1,0 +1,1 @@
+"""Frames as text for pipes and files."""

@@ -1,0 +1,100 @@
+"""A crowd of small idle processes, of which one in twenty wakes each second.
+
+The crowd is forked from one bare interpreter (no site, garbage collector frozen), so that 10,000 of them share nearly all their memory.
+All inherit one pipe from :class:`Idlers` as standard input: its end of file, however this program ended, ends every one of them.
+
+Run as a script this file is that interpreter, so it imports nothing at the top that the crowd does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+NAME = "idler"
+EVERY = 20  # one in so many wakes each second: 5 %
+
+
+class Idlers:
+    """``count`` idle processes for the length of a ``with`` block.
+
+    Raises:
+        RuntimeError: the crowd could not be started in full (process limit, memory).
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __enter__(self) -> Idlers:
+        from subprocess import PIPE, Popen
+
+        argv = [sys.executable, "-S", "-E", "-I", os.path.abspath(__file__), str(self.count)]
+        # A session of its own: Ctrl-C reaches this program only, which then closes the pipe.
+        self._parent = Popen(argv, stdin=PIPE, stdout=PIPE, text=True, start_new_session=True)
+        assert self._parent.stdout is not None
+        started = self._parent.stdout.readline().strip()
+        if started != str(self.count):
+            self.__exit__()
+            raise RuntimeError(f"started {started or 0} of {self.count} idle processes")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from subprocess import TimeoutExpired
+
+        assert self._parent.stdin is not None and self._parent.stdout is not None
+        self._parent.stdin.close()
+        self._parent.stdout.close()
+        try:
+            self._parent.wait(60)
+        except TimeoutExpired:
+            os.killpg(self._parent.pid, 9)
+            self._parent.wait()
+
+
+def _rename(name: str) -> None:
+    with open("/proc/self/comm", "w") as file:
+        file.write(name)
+
+
+def _idle(number: int, count: int) -> None:
+    """Sleep until standard input ends; process ``number`` of ``count`` wakes each second at its own phase when it is a twentieth one."""
+    end = select.poll()
+    end.register(0, select.POLLIN)
+    if number % EVERY:
+        end.poll()
+        return
+    due = time.monotonic() + number / count
+    while not end.poll(max(0.0, due - time.monotonic()) * 1000):
+        stop = time.thread_time_ns() + 100_000
+        while time.thread_time_ns() < stop:
+            pass
+        due += 1.0
+
+
+def main() -> None:
+    import gc
+
+    count = int(sys.argv[1])
+    _rename(NAME)
+    gc.disable()
+    gc.freeze()
+    started = 0
+    try:
+        for number in range(count):
+            if os.fork() == 0:
+                os.close(1)
+                _idle(number, count)
+                os._exit(0)
+            started += 1
+    except OSError as error:
+        print(error, file=sys.stderr)
+    print(started, flush=True)
+    sys.stdin.read()
+    for _ in range(started):
+        os.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""The command line: flags and subcommands → settings → source, detector, sinks, front end.
+
+The one composition root: only here do host paths, clocks and classes meet. Everything heavy is imported where it is
+first used, so that ``--version`` and ``--help`` cost little more than Python does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from proctop.settings import NAMED, SettingsError, nearest
+
+if TYPE_CHECKING:
+    import argparse
+    from types import TracebackType
+
+    from proctop.recording import RecordingEngine
+    from proctop.records import HostInfo
+    from proctop.settings import Settings
+    from proctop.sources import Source
+    from proctop.stream.writer import Writer
+    from proctop.view.rows import ViewState
+
+FAILURE, USAGE = 1, 2
+
+
+class Refused(Exception):
+    """A run that cannot start or go on: one line for stderr, and the exit code."""
+
+    def __init__(self, message: str, code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """Settings out of file, flags and environment. Raises ``SettingsError``."""
+    from proctop import settings
+
+    flags = {name: value for name, value in vars(args).items() if hasattr(settings.DEFAULTS, name)}
+    if "sort" in flags:
+        flags["reverse"] = flags["sort"].startswith("-")
+        flags["sort"] = flags["sort"].removeprefix("-")
+    for name, value in flags.items():
+        settings.check(name, value, f"--{name}")
+    path = args.config or settings.default_path(os.environ)
+    chosen = settings.resolve(settings.read_file(path, required=args.config is not None), flags)
+    if os.environ.get("NO_COLOR"):
+        chosen = replace(chosen, color=False)
+    return chosen if settings.utf8(os.environ) else replace(chosen, ascii=True)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.print_config:
+        from proctop.settings import documented
+
+        print(documented(), end="")
+        return 0
+    if getattr(args, "sort", "") == "help":
+        from proctop.flags import columns
+
+        print(columns(), end="")
+        return 0
+    if getattr(args, "filter", "") == "help":
+        from proctop.view.query import help_text
+
+        print(help_text(), end="")
+        return 0
+    settings = _settings(args)
+    if args.command == "doctor":
+        return _doctor(settings)
+    with ExitStack() as stack:
+        if args.command == "collect":
+            return _collect(settings, args.output, stack)
+        return _batch(settings, stack) if settings.batch else _screen(settings, stack)
+
+
+def _view(settings: Settings) -> ViewState:
+    """How the table begins; what no process can ever match is refused."""
+    from proctop.view.query import QueryError
+
+    try:
+        view = settings.view()
+    except QueryError as error:
+        raise SettingsError(f"--filter: {error}; -f help explains") from None
+    if settings.user and not settings.replay and settings.procfs == "/proc":
+        import pwd
+
+        known = {entry.pw_name for entry in pwd.getpwall()}
+        for user in filter(None, (user.strip() for user in settings.user.split(","))):
+            if user not in known and not user.isdecimal():
+                raise SettingsError(f'--user: no user "{user}" on this host{nearest(user, known)}')
+    return view
+
+
+def _source(settings: Settings, stack: ExitStack) -> Source:
+    """The source of readings, closed with ``stack``."""
+    if settings.replay:
+        return _replay(settings, stack)
+    from proctop.containers.directory import Directory
+    from proctop.kernel.host import Host, NotProcfs
+    from proctop.sources.live import LiveSource
+
+    if settings.source == "bpf":
+        raise Refused("--source bpf is not part of this version; leave it out, or give auto or proc")
+    names = Directory()
+    try:
+        source = LiveSource(Host.this(settings.procfs, settings.sysfs), interval=settings.interval, names=names)
+    except NotProcfs as error:
+        raise Refused(str(error)) from None
+    names.start()
+    stack.callback(names.close)
+    stack.callback(source.close)
+    return source
+
+
+def _replay(settings: Settings, stack: ExitStack) -> Source:
+    """A recording as the source, with what could not be read told at the end."""
+    import time
+
+    from proctop.sources.replay import ReplaySource
+    from proctop.stream.reader import Reader
+    from proctop.times import parse_time
+
+    now, since = time.time(), None
+    if settings.replay != "-" and (settings.begin or settings.end):
+        with Reader(settings.replay) as reader:
+            first = reader.read()
+        now, since = os.stat(settings.replay).st_mtime, first.reading.wall if first else None
+    try:
+        begin = parse_time(settings.begin, now, since=since) if settings.begin else None
+        end = parse_time(settings.end, now, since=since if begin is None else begin) if settings.end else None
+    except ValueError as error:
+        raise SettingsError(f"--begin and --end: {error}") from None
+    source = ReplaySource(settings.replay, begin, end)
+    stack.callback(source.close)
+    return source
+
+
+def _tape(path: str, info: HostInfo) -> Writer:
+    """A recording, without a ``path`` in the XDG place and named after host and time."""
+    import time
+
+    from proctop.stream.writer import Writer
+
+    if not path:
+        base = os.environ.get("XDG_STATE_HOME", "")
+        folder = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
+        host = "".join(c if c.isalnum() or c in "-." else "_" for c in info.hostname) or "host"
+        path = os.path.join(folder, "proctop", f"{host}-{time.strftime('%Y%m%d-%H%M%S')}.proctop")
+    return Writer(path)
+
+
+def _engine(settings: Settings, info: HostInfo, stack: ExitStack) -> RecordingEngine:
+    """The engine with its detector, recording already where that was asked for."""
+    from proctop.recording import RecordingEngine
+    from proctop.scoring.registry import make
+    from proctop.stream import WriteFailed
+
+    engine = RecordingEngine(make(settings.model, budget=settings.budget), lambda path: _tape(path, info), WriteFailed)
+    stack.callback(engine.stop)
+    if settings.record:
+        engine.start("" if settings.record == NAMED else settings.record)
+    return engine
+
+
+def _batch(settings: Settings, stack: ExitStack) -> int:
+    from proctop.export import batch
+    from proctop.fields import COLUMN
+    from proctop.sources.pace import Ticker
+
+    _end_on_signals()
+    view = _view(settings)
+    source = _source(settings, stack)
+    engine = _engine(settings, source.info, stack)
+    code = batch.run(
+        source,
+        engine,
+        state=view,
+        format=settings.format,
+        out=sys.stdout,
+        count=settings.count or None,
+        top=settings.top,
+        width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
+        columns=[COLUMN[name] for name in settings.columns],
+        wait=None if settings.replay else Ticker(settings.interval).wait,
+    )
+    if engine.trouble:
+        print(f"proctop: {engine.trouble}", file=sys.stderr)
+    return code
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP unwind the program, so that recordings are closed and threads ended."""
+    import signal
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, leave)
+
+
+def _collect(settings: Settings, path: str, stack: ExitStack) -> int:
+    """Record without looking. A disk that is full is told once, and tried again at every reading."""
+    from proctop.sources.pace import Ticker
+    from proctop.stream import WriteFailed
+
+    _end_on_signals()
+    source = _source(settings, stack)
+    tape = _tape(path, source.info)
+    stack.callback(tape.close)
+    if not path:
+        print(f"proctop: recording to {tape.path}", file=sys.stderr)
+    ticker, said, taken = Ticker(settings.interval), "", 0
+    while (late := ticker.wait()) is not None and (reading := source.read(late)) is not None:
+        try:
+            tape.write(reading)
+            said = ""
+        except WriteFailed as error:
+            if path == "-":
+                raise
+            if str(error) != said:
+                said = str(error)
+                print(f"proctop: {said}", file=sys.stderr)
+        taken += 1
+        if taken == settings.count:
+            break
+    return FAILURE if said else 0
+
+
+def _screen(settings: Settings, stack: ExitStack) -> int:
+    term = os.environ.get("TERM", "")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refused("the screen needs a terminal for input and output; use `proctop --batch` in pipes and scripts", USAGE)
+    if term in ("", "dumb", "unknown"):
+        raise Refused(f'the screen cannot be drawn on TERM="{term}"; use `proctop --batch`', USAGE)
+    _view(settings)
+    source = _source(settings, stack)
+    engine = _engine(settings, source.info, stack)
+    from proctop.tui.app import run
+
+    return run(settings, source, engine)
+
+
+def _doctor(settings: Settings) -> int:
+    from proctop import doctor
+    from proctop.kernel.host import Host
+
+    program = os.path.abspath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "proctop" else f"{sys.executable} -m proctop"
+    place = doctor.Place(Host.this(settings.procfs, settings.sysfs), os.environ, program, doctor.terminal_size())
+    checks = list(doctor.examine(place))
+    print(doctor.as_json(checks) if settings.format == "json" else doctor.as_text(checks), end="")
+    return 0 if doctor.works(checks) else FAILURE
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What is printed instead of a traceback when something unforeseen ends the program (exit code 1)."""
+    if os.environ.get("PROCTOP_DEBUG"):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        said = " ".join(str(error).split())
+        print(f"proctop: unexpected {kind.__name__}: {said}; please report it (PROCTOP_DEBUG=1 shows where)", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run proctop; returns the exit code: 0, 1 failure, 2 usage, 130 interrupted."""
+    from proctop.flags import parse
+    from proctop.stream import StreamError
+
+    sys.excepthook = _last_words
+    try:
+        return _run(parse(sys.argv[1:] if argv is None else argv))
+    except SettingsError as error:
+        print(f"proctop: {error}", file=sys.stderr)
+        return USAGE
+    except Refused as refused:
+        print(f"proctop: {refused}", file=sys.stderr)
+        return refused.code
+    except StreamError as error:
+        print(f"proctop: {error}", file=sys.stderr)
+        return FAILURE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `proctop -b | head`: the reader has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0

@@ -1,0 +1,322 @@
+"""What works on this host and what does not, why, and the exact command that would change it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from proctop.kernel.host import Denied, Host, Unreadable
+
+SAMPLE = 400
+"""Processes whose files are tried, at most."""
+PATIENCE = 2.0
+"""Seconds that a container runtime has to answer."""
+
+_WORKS, _LIMITED, _OFF, _UNUSED = "works", "limited", "off", "unused"
+_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}  # linux/capability.h
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        state: "works", "limited", "off", or "unused": found, but no part of this version.
+        finding: what was found. why: what stands in the way. remedy: the command that changes it. "" = nothing to say.
+        vital: without it the monitor does not run.
+    """
+
+    name: str
+    state: str
+    finding: str
+    why: str = ""
+    remedy: str = ""
+    vital: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the checks look: the host's trees, the environment, this program's path, and the terminal (None = none)."""
+
+    host: Host
+    environ: Mapping[str, str]
+    program: str
+    terminal: tuple[int, int] | None
+
+
+def examine(place: Place) -> Iterator[Check]:
+    """Every check, in the order of the report. Needs no privileges and changes nothing."""
+    for look in _CHECKS:
+        yield from look(place)
+
+
+def works(checks: list[Check]) -> bool:
+    """Whether the monitor runs here."""
+    return not any(check.vital and check.state == _OFF for check in checks)
+
+
+def as_text(checks: list[Check]) -> str:
+    """Aligned text, a remedy on a line of its own."""
+    wide = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        lines.append(f"{check.state:8} {check.name:{wide}}  {check.finding}" + (f": {check.why}" if check.why else ""))
+        if check.remedy:
+            lines.append(f"{'':8} {'':{wide}}  → {check.remedy}")
+    lines.append("proctop runs here." if works(checks) else "proctop does not run here: see the lines marked off.")
+    return "\n".join(lines) + "\n"
+
+
+def as_json(checks: list[Check]) -> str:
+    """``{"works": bool, "checks": [{name, state, finding, why, remedy, vital}]}``."""
+    import json
+
+    return json.dumps({"works": works(checks), "checks": [asdict(check) for check in checks]}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _text(host: Host, path: str) -> str | None:
+    """A kernel file as text, None where it cannot be read."""
+    try:
+        return host.read(path, 1 << 16).decode("utf-8", "replace").strip()
+    except Unreadable:
+        return None
+
+
+def _pids(host: Host) -> list[str]:
+    try:
+        return [name for name in host.names(host.proc) if name.isdecimal()]
+    except Unreadable:
+        return []
+
+
+def _has(host: Host, *names: str) -> bool:
+    """Whether this program has one of the capabilities (``CapEff``, proc_pid_status(5))."""
+    effective = 0
+    for line in (_text(host, f"{host.proc}/self/status") or "").splitlines():
+        if line.startswith("CapEff:"):
+            effective = int(line.split()[1], 16)
+    return any(effective >> _CAPABILITIES[name] & 1 for name in names)
+
+
+def _source(place: Place) -> Iterator[Check]:
+    host, pids = place.host, _pids(place.host)
+    readable = sum(_text(host, f"{host.proc}/{pid}/stat") is not None for pid in pids[:SAMPLE])
+    if not readable or _text(host, f"{host.proc}/stat") is None:
+        yield Check(
+            "processes", _OFF, f"{host.proc} is no procfs", "no process to be read there", f"mount -t proc proc {host.proc}", vital=True
+        )
+        return
+    yield Check("processes", _WORKS, f"{len(pids)} below {host.proc}, read as text (source proc)", vital=True)
+    mounts = (line.split() for line in (_text(host, f"{host.proc}/self/mounts") or "").splitlines())
+    options = next((mount[3] for mount in mounts if len(mount) > 3 and mount[1] == host.proc and mount[2] == "proc"), "")
+    hiding = next((word for word in options.split(",") if word.startswith("hidepid=") and word not in ("hidepid=0", "hidepid=off")), "")
+    if hiding and not _has(host, "CAP_SYS_PTRACE"):
+        yield Check(
+            "other users",
+            _OFF,
+            "only your own processes are seen",
+            f"{host.proc} is mounted with {hiding}",
+            f"sudo mount -o remount,hidepid=0 {host.proc}",
+        )
+
+
+def _private(place: Place) -> Iterator[Check]:
+    """Files that take ptrace access to the process: io and fd (ptrace(2), "Ptrace access mode checking")."""
+    host, pids = place.host, _pids(place.host)[:SAMPLE]
+    denied = 0
+    for pid in pids:
+        try:
+            host.read(f"{host.proc}/{pid}/io")
+        except Denied:
+            denied += 1
+        except Unreadable:
+            pass  # gone meanwhile
+    if not denied:
+        yield Check("io and descriptors", _WORKS, "of every process")
+        return
+    yield Check(
+        "io and descriptors",
+        _LIMITED,
+        f"denied for {denied} of {len(pids)} processes, shown as –",
+        *_ptrace_lacking(place),
+    )
+
+
+def _ptrace_lacking(place: Place) -> tuple[str, str]:
+    """Why, and the remedy."""
+    if _has(place.host, "CAP_SYS_PTRACE"):
+        return "they hold capabilities that this program lacks", ""
+    if place.host.whoami == 0:
+        return "this container's root has no CAP_SYS_PTRACE", "docker run --cap-add SYS_PTRACE --pid host …"
+    return "those of other users take root (CAP_SYS_PTRACE)", f"sudo {place.program}"
+
+
+def _schedstat(place: Place) -> Iterator[Check]:
+    host = place.host
+    if any((_text(host, f"{host.proc}/{pid}/schedstat") or "0").split()[0] != "0" for pid in _pids(host)[:SAMPLE]):
+        yield Check("schedstat", _WORKS, "tells what ran in nanoseconds, so idle processes cost almost nothing")
+    else:
+        yield Check("schedstat", _OFF, "every process is read in full at every reading", "this kernel is built without CONFIG_SCHED_INFO")
+
+
+def _descriptors(place: Place) -> Iterator[Check]:
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = len(_pids(place.host))
+    if hard == resource.RLIM_INFINITY or hard > 2 * count:
+        yield Check(
+            "open files", _WORKS, f"up to {'any number' if hard == resource.RLIM_INFINITY else hard}, {count} processes are held open"
+        )
+    else:
+        yield Check(
+            "open files",
+            _LIMITED,
+            f"up to {hard}, for {count} processes",
+            "the rest is opened anew at every reading",
+            f"sudo prlimit --pid $$ --nofile={4 * count}",
+        )
+
+
+def _delays(place: Place) -> Iterator[Check]:
+    value = _text(place.host, f"{place.host.proc}/sys/kernel/task_delayacct")
+    if value == "1":
+        yield Check("block io delay", _WORKS, "of tasks started since it was switched on")
+    elif value == "0":
+        yield Check(
+            "block io delay",
+            _OFF,
+            "always 0",
+            "kernel.task_delayacct is 0; tasks that run already stay without",
+            "sudo sysctl kernel.task_delayacct=1",
+        )
+    else:
+        yield Check("block io delay", _WORKS, "this kernel has no switch for it (before 5.14)")
+
+
+def _pressure(place: Place) -> Iterator[Check]:
+    if _text(place.host, f"{place.host.proc}/pressure/cpu") is not None:
+        yield Check("pressure", _WORKS, "cpu, memory and io stall times of the host")
+    else:
+        yield Check(
+            "pressure",
+            _OFF,
+            "shown as –",
+            "no /proc/pressure: needs Linux 4.20 with CONFIG_PSI, and on some distributions psi=1",
+            "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&psi=1 /' /etc/default/grub && sudo update-grub && sudo reboot",
+        )
+
+
+def _cgroups(place: Place) -> Iterator[Check]:
+    mounts = (_text(place.host, f"{place.host.proc}/self/mounts") or _text(place.host, f"{place.host.proc}/mounts") or "").splitlines()
+    kinds = {fields[2] for line in mounts if len(fields := line.split()) > 3}
+    found = {("cgroup",): "v1", ("cgroup2",): "v2", ("cgroup", "cgroup2"): "hybrid, v1 and v2"}
+    version = found.get(tuple(sorted(kinds & {"cgroup", "cgroup2"})))
+    if version is None:
+        yield Check(
+            "cgroups", _OFF, "no cgroup numbers, containers by path only", f"no hierarchy is mounted below {place.host.sys}/fs/cgroup"
+        )
+    else:
+        yield Check("cgroups", _WORKS, version)
+
+
+def _runtimes(place: Place) -> Iterator[Check]:
+    from proctop.containers.endpoints import Answer, discover
+
+    found, remarks = discover(place.environ)
+    for remark in remarks:
+        yield Check("container names", _LIMITED, remark, "a remote or unknown address", "unset DOCKER_HOST")
+    answers = {endpoint: endpoint.ask(PATIENCE) for endpoint in found}
+    present = {endpoint: answer for endpoint, answer in answers.items() if answer is not Answer.ABSENT}
+    if not present:
+        yield Check("container names", _OFF, "containers are shown by id", "no Docker or Podman socket", "sudo systemctl start docker")
+    for endpoint, answer in present.items():
+        service = f"{endpoint.kind}.socket" if endpoint.kind == "podman" else endpoint.kind
+        why, remedy = {
+            Answer.ALIVE: ("", ""),
+            Answer.DENIED: ("not permitted for this user", f"sudo {place.program}"),
+            Answer.REFUSED: ("nothing listens there", f"sudo systemctl restart {service}"),
+            Answer.MUTE: (f"no answer in {PATIENCE:g} s", f"sudo systemctl restart {service}"),
+        }[answer]
+        yield Check("container names", _OFF if why else _WORKS, f"{endpoint.kind} at {endpoint.url}", why, remedy)
+
+
+def _taskstats(place: Place) -> Iterator[Check]:
+    from proctop.kernel.netlink import taskstats_refusal
+
+    refused = taskstats_refusal()
+    yield Check("taskstats", _UNUSED, f"would not work here: {refused}" if refused else "would work here", "not used by this version")
+
+
+def _bpf(place: Place) -> Iterator[Check]:
+    import ctypes
+
+    missing = []
+    if not place.host.exists(f"{place.host.sys}/kernel/btf/vmlinux"):
+        missing.append("the kernel's BTF (CONFIG_DEBUG_INFO_BTF)")
+    try:
+        ctypes.CDLL("libbpf.so.1")
+    except OSError:
+        missing.append("libbpf.so.1")
+    if not (_has(place.host, "CAP_SYS_ADMIN") or (_has(place.host, "CAP_BPF") and _has(place.host, "CAP_PERFMON"))):
+        missing.append("CAP_BPF and CAP_PERFMON")
+    yield Check(
+        "eBPF", _UNUSED, f"would not work here: needs {', '.join(missing)}" if missing else "would work here", "no part of this version"
+    )
+
+
+def _terminal(place: Place) -> Iterator[Check]:
+    term, environ = place.environ.get("TERM", ""), place.environ
+    if place.terminal is None or term in ("", "dumb"):
+        why = "standard input or output is no terminal" if place.terminal is None else f'TERM is "{term}"'
+        yield Check("screen", _OFF, "no full screen, batch mode works", why, f"{place.program} --batch")
+        return
+    columns, lines = place.terminal
+    small = columns < 60 or lines < 15
+    yield Check("screen", _LIMITED if small else _WORKS, f"{term}, {columns}x{lines}", "needs 60x15" if small else "")
+    if environ.get("NO_COLOR"):
+        yield Check("colours", _OFF, "none", "NO_COLOR is set", f"env -u NO_COLOR {place.program}")
+    elif environ.get("COLORTERM") in ("truecolor", "24bit") or term.endswith("-direct"):
+        yield Check("colours", _WORKS, "24 bit")
+    else:
+        yield Check(
+            "colours",
+            _LIMITED,
+            "256" if "256color" in term else "16",
+            "COLORTERM does not say truecolor",
+            f"COLORTERM=truecolor {place.program}",
+        )
+
+
+def _locale(place: Place) -> Iterator[Check]:
+    from proctop.settings import utf8
+
+    if utf8(place.environ):
+        yield Check("characters", _WORKS, "UTF-8")
+    else:
+        yield Check("characters", _LIMITED, "ASCII only", "the locale is not UTF-8", f"LC_ALL=C.UTF-8 {place.program}")
+
+
+_CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
+    _source,
+    _private,
+    _schedstat,
+    _descriptors,
+    _delays,
+    _pressure,
+    _cgroups,
+    _runtimes,
+    _taskstats,
+    _bpf,
+    _terminal,
+    _locale,
+)
+
+
+def terminal_size() -> tuple[int, int] | None:
+    """Columns and lines, None where standard input or output is no terminal."""
+    if not (os.isatty(0) and os.isatty(1)):
+        return None
+    size = os.get_terminal_size(1)
+    return size.columns, size.lines

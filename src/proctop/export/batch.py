@@ -1,0 +1,113 @@
+"""Batch mode: readings as text on a stream, until there are enough, no more, or nobody reads on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import TextIOWrapper
+from typing import Protocol, TextIO
+
+from proctop.fields import Column
+from proctop.records import Frame, Reading
+from proctop.sources import Source, Wants
+from proctop.view.rows import Arranger, Rows, ViewState
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class Steps(Protocol):
+    """What turns readings into frames."""
+
+    def step(self, reading: Reading) -> Frame: ...
+
+
+def run(
+    source: Source,
+    engine: Steps,
+    *,
+    state: ViewState,
+    format: str,
+    out: TextIO,
+    count: int | None = None,
+    top: int = 0,
+    width: int = 0,
+    columns: Sequence[Column] = (),
+    wait: Callable[[], float | None] | None = None,
+) -> int:
+    """Write one reading after the other, each flushed; the exit code.
+
+    Args:
+        format: ``"table"``, ``"json"`` (one object a line) or ``"csv"``.
+        count: readings to write, None = until the source ends or SIGINT.
+        top: processes of each reading, 0 = all.
+        width, columns: of the table; 0 = lines of any length, empty = the default layout.
+        wait: waits for the next tick and gives its lateness in seconds (:meth:`proctop.sources.pace.Ticker.wait`; None = stop);
+            None for a recording, whose readings are all written as fast as they come. Live, the first reading has no rates and
+            only prepares the second.
+    """
+    write = _writer(format, top, width, columns, state.ascii)
+    arranger = Arranger()
+    source.wants = Wants(threads=state.threads)
+    if isinstance(out, TextIOWrapper):
+        out.reconfigure(errors="replace")  # a locale that lacks a letter shows "?" for it
+    written = 0
+    try:
+        while count is None or written < count:
+            late = wait() if wait is not None else 0.0
+            reading = None if late is None else source.read(late)
+            if reading is None:
+                break
+            frame = engine.step(reading)
+            if wait is not None and frame.batch.dt != frame.batch.dt:
+                continue
+            text = write(frame, arranger.arrange(frame, state), written == 0)
+            if (failure := _put(out, text)) is not None:
+                return failure
+            written += 1
+    except KeyboardInterrupt:
+        _abandon(out)
+        return INTERRUPTED
+    return 0
+
+
+def _writer(format: str, top: int, width: int, columns: Sequence[Column], ascii: bool) -> Callable[[Frame, Rows, bool], str]:
+    if format == "table":
+        from proctop.export import table
+
+        draw = partial(table.as_table, top=top, width=width, columns=columns or table.DEFAULT, ascii=ascii)
+        return lambda frame, rows, first: draw(frame, rows)
+    from proctop.export import lines
+
+    if format == "json":
+        return lambda frame, rows, first: lines.as_json(frame, rows, top) + "\n"
+    if format == "csv":
+        return lambda frame, rows, first: (lines.csv_header() if first else "") + lines.as_csv(frame, rows, top)
+    raise ValueError(f"no such format: {format}")
+
+
+def _put(out: TextIO, text: str) -> int | None:
+    """Write and flush; None, or the exit code of a stream that takes no more."""
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:  # `proctop -b | head`: the reader has what it wants
+        _abandon(out)
+        return 0
+    except OSError as error:
+        _abandon(out)
+        print(f"proctop: cannot write the output: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return None
+
+
+def _abandon(out: TextIO) -> None:
+    """Let what is still in the buffer of ``out`` go nowhere, or flushing it at exit fails once more, with a traceback."""
+    try:
+        descriptor = out.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,214 @@
+"""Two readings in, one batch of rates and levels out. Pure.
+
+A rate is the rise of a counter over the real monotonic time between the readings. A counter that fell, or that is
+unreadable in either reading, gives NaN. A process that started within the interval is measured from its birth.
+An interval that is no interval (backwards, or ten times the nominal one: a suspend, a stop) gives no rates at all,
+because one number over such a span is neither "now" nor comparable with the others.
+
+Only rows that can differ from the batch before are worked out again, so a reading costs what moved.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proctop.fields import COUNTER, FEATURE, FEATURES, SCHEMA, Kind
+from proctop.records import Batch, Bools, Floats, Floats32, Index, Ints, Reading
+
+GAP = 10.0
+"""An interval longer than this many nominal ones is a gap."""
+
+YOUNGEST = 0.2
+"""Seconds: rates of a newborn are over at least this."""
+
+SLACK = 0.5
+"""Seconds by which a process may be older than the interval and still count as born in it (a sweep takes its time)."""
+
+_NANO = 1e-9
+_LARGEST = float(np.finfo(np.float32).max)
+_BY_KEY = 1 << 23  # pid_max is at most 4 million (include/linux/threads.h)
+
+# Feature ← counter, all per second of real time.
+_RATES: tuple[tuple[str, str], ...] = (
+    ("minflt", "minflt"),
+    ("majflt", "majflt"),
+    ("rchar", "rchar"),
+    ("wchar", "wchar"),
+    ("disk_read", "read_bytes"),
+    ("disk_write", "write_bytes"),
+    ("vctx", "vctx"),
+    ("nvctx", "nvctx"),
+    ("run_wait", "wait_ns"),
+)
+_GROWTHS: tuple[tuple[str, str], ...] = (("rss_growth", "rss"), ("data_growth", "data"), ("thread_growth", "threads"), ("fd_growth", "fds"))
+_LEVELS: tuple[tuple[str, str], ...] = (("threads", "threads"), ("rss", "rss"), ("fds", "fds"), ("vsize", "vsize"))
+
+_RATE_TO = np.array([FEATURE[f] for f, _ in _RATES])
+_RATE_FROM = np.array([COUNTER[c] for _, c in _RATES])
+_GROWTH_TO = np.array([FEATURE[f] for f, _ in _GROWTHS])
+_GROWTH_FROM = np.array([COUNTER[c] for _, c in _GROWTHS])
+_LEVEL_TO = np.array([FEATURE[f] for f, _ in _LEVELS])
+_LEVEL_FROM = np.array([COUNTER[c] for _, c in _LEVELS])
+_CHANGES = np.array([i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)])
+_CPU, _SYSCALLS, _FORKS = FEATURE["cpu"], FEATURE["syscalls"], FEATURE["forks"]
+_CHILDREN, _IDLE, _RUN_WAIT = FEATURE["children"], FEATURE["idle_s"], FEATURE["run_wait"]
+_PPID, _THREADS, _UTIME, _STIME, _RUN = (COUNTER[c] for c in ("ppid", "threads", "utime", "stime", "run_ns"))
+_SYSCR, _SYSCW, _VCTX, _NVCTX = (COUNTER[c] for c in ("syscr", "syscw", "vctx", "nvctx"))
+
+
+def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
+    """The batch of ``cur``, given the reading and the batch that came before it (both None at the start of a session)."""
+    if prev is None or before is None:
+        return _first(cur)
+    dt = cur.mono - prev.mono
+    gap = not 0 < dt <= GAP * cur.interval
+    where = align(prev, cur)
+    stable = cur.pid.size == prev.pid.size and bool((where >= 0).all())
+    born = _born(cur, where, dt) if not (stable or gap) else np.zeros(len(cur), np.bool_)
+    rows = None if gap or before.dt != before.dt else _moved(prev, cur, before, where)
+
+    if rows is None:
+        values = np.full((len(FEATURES), len(cur)), np.nan, dtype=np.float32)
+        active = np.zeros(len(cur), np.bool_)
+        rows = np.arange(len(cur))
+    else:
+        values = before.values.take(where, axis=1)
+        active = np.zeros(len(cur), np.bool_)
+    with np.errstate(invalid="ignore", over="ignore"):
+        fresh, did = _rows(prev, cur, where, born, rows, dt, gap)
+        values[:, rows] = fresh
+        active[rows] = did
+        values[_FORKS] = _forks(cur, born, values[_CPU], dt)
+        values[_CHILDREN] = _children(prev, cur, before, where)
+        values[_IDLE] = _idle(before, where, active, born, 0.0 if gap else dt)
+    return _publish(cur, values, float("nan") if gap else dt, where, active, born)
+
+
+def align(prev: Reading, cur: Reading) -> Ints:
+    """int64[n]: index in ``prev`` of each process of ``cur``, -1 = not there."""
+    if (cur.pid is prev.pid and cur.start is prev.start) or (np.array_equal(cur.pid, prev.pid) and np.array_equal(cur.start, prev.start)):
+        return np.arange(len(cur), dtype=np.int64)
+    if not len(prev):
+        return np.full(len(cur), -1, dtype=np.int64)
+    old = prev.start * _BY_KEY + prev.pid  # wraps for absurd values; the comparison below makes that harmless
+    order = np.argsort(old, kind="stable")
+    found = order[np.minimum(np.searchsorted(old, cur.start * _BY_KEY + cur.pid, sorter=order), len(prev) - 1)]
+    same = (prev.pid[found] == cur.pid) & (prev.start[found] == cur.start)
+    return np.where(same, found, -1).astype(np.int64)
+
+
+def _first(cur: Reading) -> Batch:
+    n = len(cur)
+    values = np.full((len(FEATURES), n), np.nan, dtype=np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        values[_LEVEL_TO] = _finite(cur.counters[_LEVEL_FROM])
+        values[_CHILDREN] = _count_by_pid(cur, cur.counters[_PPID])
+    nobody = np.zeros(n, np.bool_)
+    return _publish(cur, values, float("nan"), np.full(n, -1, dtype=np.int64), nobody, nobody.copy())
+
+
+def _publish(cur: Reading, values: Floats32, dt: float, where: Ints, active: Bools, born: Bools) -> Batch:
+    for array in (values, where, active, born):
+        array.flags.writeable = False
+    return Batch(SCHEMA, cur.pid, cur.start, values, cur.labels, dt, where, active, born)
+
+
+def _born(cur: Reading, where: Ints, dt: float) -> Bools:
+    return (where < 0) & (cur.boot - cur.start / cur.info.ticks < dt + SLACK)
+
+
+def _moved(prev: Reading, cur: Reading, before: Batch, where: Ints) -> Index | None:
+    """Rows whose rates or levels may differ from the batch before: changed now, or changed then. None = all."""
+    if cur.changed is None or prev.changed is None or not len(prev):
+        return None
+    then = np.zeros(len(prev), np.bool_)
+    then[prev.changed] = True
+    then |= before.prev < 0
+    moved = then[where]
+    moved |= where < 0
+    moved[cur.changed] = True
+    return np.flatnonzero(moved)
+
+
+def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt: float, gap: bool) -> tuple[Floats32, Bools]:
+    """Features float32[n_features, m] of ``rows`` without forks, children and idle time, and who did anything."""
+    everyone = rows.size == len(cur)
+    now = cur.counters if everyone else cur.counters.take(rows, axis=1)
+    came = where[rows]
+    then = prev.counters.take(came, axis=1) if len(prev) else np.full(now.shape, np.nan)
+    seconds = np.full(rows.size, dt)
+    first = np.flatnonzero(came < 0)
+    if first.size:
+        newborn = born[rows[first]]
+        then[:, first] = np.where(newborn, 0.0, np.nan)
+        age = cur.boot - cur.start[rows[first]] / cur.info.ticks
+        seconds[first] = np.where(newborn, np.maximum(age, YOUNGEST), dt)
+    rise = now - then
+    did = (rise[[_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW]] > 0).any(axis=0)
+
+    values = np.full((len(FEATURES), rows.size), np.nan)
+    values[_LEVEL_TO] = now[_LEVEL_FROM]
+    if not gap:
+        growth = rise[_GROWTH_FROM]
+        rise[rise < 0] = np.nan
+        values[_RATE_TO] = rise[_RATE_FROM] / seconds
+        values[_GROWTH_TO] = np.maximum(growth, 0.0) / seconds
+        values[_SYSCALLS] = (rise[_SYSCR] + rise[_SYSCW]) / seconds
+        values[_CPU] = _cpu(rise, now[_THREADS], then[_THREADS]) * _NANO / seconds
+        values[_RUN_WAIT] *= _NANO
+        values[_FORKS] = 0.0
+    return _finite(values), did
+
+
+def _cpu(rise: Floats, threads: Floats, threads_then: Floats) -> Floats:
+    """Nanoseconds. A single thread's run time is exact; ticks cover all threads but hide what is shorter than one."""
+    ticks = rise[_UTIME] + rise[_STIME]
+    single = (threads == 1) & ((threads_then == 1) | (threads_then == 0)) & (rise[_RUN] == rise[_RUN])
+    return np.where(single, rise[_RUN], ticks)
+
+
+def _finite(values: Floats) -> Floats32:
+    """As float32; what is not a finite number there is missing."""
+    return np.where(np.abs(values) <= _LARGEST, values, np.nan).astype(np.float32)
+
+
+def _forks(cur: Reading, born: Bools, cpu: Floats32, dt: float) -> Floats32:
+    """Children first seen in this reading, per second; NaN where there are no rates."""
+    forks = np.where(cpu == cpu, np.float32(0), np.float32(np.nan))
+    if born.any():
+        forks += _count_by_pid(cur, cur.counters[_PPID, born]) / np.float32(dt)
+    return forks
+
+
+def _children(prev: Reading, cur: Reading, before: Batch, where: Ints) -> Floats32:
+    """Live children; as before while no process came, went or changed its parent."""
+    ppid, then = cur.counters[_PPID], prev.counters[_PPID]
+    if cur.pid is prev.pid and (cur.counters is prev.counters or np.array_equal(ppid, then)):
+        return before.values[_CHILDREN]
+    return _count_by_pid(cur, ppid)
+
+
+def _count_by_pid(cur: Reading, ppid: Floats) -> Floats32:
+    """float32[n]: how often the pid of each process occurs in ``ppid``. No array indexed by pid: pid_max may be 4 million."""
+    known = ppid[ppid == ppid].astype(np.int64)
+    out = np.zeros(len(cur), dtype=np.float32)
+    if not known.size or not len(cur):
+        return out
+    order = np.argsort(cur.pid, kind="stable")
+    place = np.minimum(np.searchsorted(cur.pid, known, sorter=order), len(cur) - 1)
+    parent = order[place]
+    hit = parent[cur.pid[parent] == known]
+    out += np.bincount(hit, minlength=len(cur)).astype(np.float32)
+    return out
+
+
+def _idle(before: Batch, where: Ints, active: Bools, born: Bools, dt: float) -> Floats32:
+    """Seconds in a row without activity; NaN at the first sight of an old process, about whose past nothing is known."""
+    idle = before.values[_IDLE].take(where) if len(before) else np.zeros(where.size, dtype=np.float32)
+    known = where >= 0
+    if not known.all():
+        idle[~known] = np.where(born[~known], np.float32(0), np.float32(np.nan))
+    idle[known & np.isnan(idle)] = 0.0
+    idle += np.float32(dt)
+    idle[active] = 0.0
+    return idle

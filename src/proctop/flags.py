@@ -1,0 +1,125 @@
+"""The flags, and the names that they take. Costs no import that Python has not paid for already."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from proctop import __version__
+from proctop.settings import NAMED, SettingsError, help_of, nearest
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see `{self.prog} --help`")
+
+
+def _pids(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(pid) for pid in text.split(",") if pid.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no list of pids; give for example 1,4021') from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """What was given: a flag that was not leaves no attribute behind, so that the settings file shows through.
+
+    Raises ``SettingsError`` for what is no flag, argument or command.
+    """
+    parser, known = build_parser()
+    # argparse would complain of the word after an unknown flag, as of a command that it does not know.
+    for word in argv:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in known:
+            raise SettingsError(f"no flag {name}{nearest(name, known) or '; see `proctop --help`'}")
+    return parser.parse_args(_joined(argv))
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
+    """The parser, and its long flags."""
+    known = ["--help", "--version", "--config", "--print-config", "--output"]
+
+    def flag(group: Any, name: str, *spelled: str, said: str = "", **more: Any) -> None:
+        known.append(spelled[-1])
+        group.add_argument(*spelled, dest=name, default=argparse.SUPPRESS, help=said or help_of(name), **more)
+
+    where = _Parser(add_help=False)
+    host = where.add_argument_group("host")
+    flag(host, "source", "--source", metavar="auto|bpf|proc")
+    flag(host, "procfs", "--procfs", metavar="DIR")
+    flag(host, "sysfs", "--sysfs", metavar="DIR")
+    pace = _Parser(add_help=False)
+    flag(pace, "interval", "-d", "--interval", metavar="SECONDS", type=float)
+    flag(pace, "count", "-n", "--count", metavar="N", type=int)
+
+    parser = _Parser(
+        prog="proctop",
+        description="Ranks the processes of this host by how unlike their own normal they behave right now, and says why.",
+        parents=[where, pace],
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30),
+    )
+    parser.add_argument("--version", action="version", version=f"proctop {__version__}")
+    show = parser.add_argument_group("what is shown")
+    flag(show, "pids", "-p", "--pids", metavar="PID,…", type=_pids)
+    flag(show, "user", "-u", "--user", metavar="USER")
+    flag(show, "filter", "-f", "--filter", metavar="EXPR")
+    flag(show, "sort", "-s", "--sort", metavar="[-]COLUMN")
+    flag(show, "tree", "-t", "--tree", action="store_true")
+    flag(show, "threads", "-H", "--threads", action="store_true")
+    flag(show, "kernel", "--no-kernel", action="store_false", said="leave out kernel threads")
+    flag(show, "columns", "--columns", metavar="NAME,…", type=_names)
+    look = parser.add_argument_group("screen")
+    flag(look, "theme", "--theme", metavar="NAME")
+    flag(look, "ascii", "--ascii", action="store_true")
+    flag(look, "color", "--no-color", action="store_false", said="use no colours; NO_COLOR in the environment does the same")
+    flag(look, "mouse", "--no-mouse", action="store_false", said="leave the mouse to the terminal, to select text")
+    flag(look, "readonly", "--readonly", action="store_true")
+    scoring = parser.add_argument_group("scoring")
+    flag(scoring, "model", "--model", metavar="NAME")
+    flag(scoring, "alerts", "--alerts", metavar="N/h")
+    tape = parser.add_argument_group("recordings")
+    flag(tape, "record", "-w", "--record", metavar="FILE", nargs="?", const=NAMED)
+    flag(tape, "replay", "-r", "--replay", metavar="FILE")
+    flag(tape, "begin", "--begin", metavar="TIME")
+    flag(tape, "end", "--end", metavar="TIME")
+    batch = parser.add_argument_group("batch mode, for pipes and files")
+    flag(batch, "batch", "-b", "--batch", action="store_true")
+    flag(batch, "format", "--format", metavar="table|json|csv")
+    flag(batch, "top", "--top", metavar="K", type=int)
+    config = parser.add_argument_group("settings file")
+    config.add_argument("--config", metavar="FILE", help="read this file instead of the one in the XDG place")
+    config.add_argument("--print-config", action="store_true", help="print a settings file with every setting, its meaning and its default")
+
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    collect = commands.add_parser("collect", parents=[where, pace], allow_abbrev=False, help="record without a screen, to a file or a pipe")
+    collect.add_argument(
+        "-o", "--output", metavar="FILE", default="", help="file to write, - for standard output; default: named after host and time"
+    )
+    doctor = commands.add_parser(
+        "doctor", parents=[where], allow_abbrev=False, help="what works on this host, what does not, and what would change it"
+    )
+    flag(doctor, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
+    return parser, known
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """``-s -cpu`` as ``-s=-cpu``: argparse would take the column for a flag."""
+    out: list[str] = []
+    for word in argv:
+        if out and out[-1] in ("-s", "--sort") and word.startswith("-"):
+            out[-1] = "-s" + word if out[-1] == "-s" else f"--sort={word}"
+        else:
+            out.append(word)
+    return out
+
+
+def columns() -> str:
+    """What ``-s`` and ``--columns`` take, a line each."""
+    from proctop.fields import COLUMNS
+
+    return "".join(f"{column.name:12} {column.help}\n" for column in COLUMNS)

@@ -1,0 +1,97 @@
+"""How rare a score is on this host: an exponential tail fitted to the peaks of past episodes.
+
+An episode is a run of slow scores above 1.5, gaps of up to 10 s merged, and its peak is what counts. Peaks over a high threshold u are
+exponential with mean excess β (Pickands 1975, with shape 0), so a score a comes by chance R(a) = rate·exp(−(a − u)/β) times an hour.
+u is the 41st largest peak of the last day. A session starts from what other hosts showed, weighing 20 minutes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from proctop.records import Floats, Floats32, Index
+
+EPISODE = 1.5
+"""nats: a slow score above it belongs to an episode."""
+
+MERGED = 10.0
+"""Seconds between two runs that still make one episode."""
+
+_KEPT = 40
+_DAY = 24
+_HOUR = 3600.0
+_COLD_U, _COLD_BETA, _COLD_RATE, _COLD_HOURS = 2.97, 1.15, 125.0, 1 / 3
+_STEEPEST = 0.05  # nats: a mean excess below it is an accident of few equal peaks
+
+
+class Calibration:
+    """Collects peaks, and turns a slow score into "so many an hour"."""
+
+    def __init__(self) -> None:
+        self._hours: deque[tuple[float, list[float]]] = deque()  # (begin, the largest peaks of that hour)
+        self._began: float | None = None
+        self._hours_seen = 0.0
+        self._fit = (EPISODE, 1.0, 0.0)
+
+    def observe(self, now: float, peaks: list[float]) -> None:
+        """Time goes on (seconds, monotonic), and these episodes ended."""
+        if self._began is None:
+            self._began = now
+        self._hours_seen = min((now - self._began) / _HOUR, float(_DAY))
+        stale = bool(self._hours) and now - self._hours[0][0] > (_DAY + 1) * _HOUR
+        if stale:
+            self._hours.popleft()
+        if peaks:
+            if not self._hours or now - self._hours[-1][0] >= _HOUR:
+                self._hours.append((now, []))
+            hour = self._hours[-1][1]
+            hour.extend(peaks)
+            hour.sort(reverse=True)
+            del hour[_KEPT + 1 :]
+        if peaks or stale:
+            self._refit()
+
+    def _refit(self) -> None:
+        peaks = sorted((p for _, hour in self._hours for p in hour), reverse=True)
+        kept = peaks[:_KEPT]
+        u = peaks[_KEPT] if len(peaks) > _KEPT else EPISODE
+        beta = max(float(np.mean(kept)) - u, _STEEPEST) if kept else 1.0
+        self._fit = (u, beta, float(len(kept)))
+
+    def per_hour(self, alert: Floats32) -> Floats32:
+        """float32[n]: how often an hour an episode reaches ``alert`` by chance."""
+        u, beta, count = self._fit
+        cold = _COLD_RATE * _COLD_HOURS * np.exp((_COLD_U - alert) / _COLD_BETA)
+        seen = count * np.exp((u - alert) / beta)
+        expected: Floats32 = ((cold + seen) / (_COLD_HOURS + self._hours_seen)).astype(np.float32)
+        return expected
+
+
+class Episodes:
+    """The running episode of each slot: its peak so far and when it was last above the mark."""
+
+    def __init__(self) -> None:
+        self._open = np.zeros(0, dtype=np.intp)
+        self._peak: Floats = np.zeros(0)
+        self._last: Floats = np.zeros(0)
+
+    def step(self, now: float, alert: Floats32, gone: Index) -> list[float]:
+        """Peaks of the episodes that ended: calm for :data:`MERGED` seconds, or ``gone``. ``alert`` is float32 by slot."""
+        over = np.flatnonzero(alert > EPISODE)
+        if not over.size and not self._open.size:
+            return []
+        left = np.isin(self._open, gone)
+        done = left | (now - self._last > MERGED)
+        slots = np.union1d(self._open[~done], over)
+        peak = np.zeros(slots.size)
+        last = np.zeros(slots.size)
+        at = np.searchsorted(slots, self._open[~done])
+        peak[at], last[at] = self._peak[~done], self._last[~done]
+        at = np.searchsorted(slots, over)
+        peak[at] = np.maximum(peak[at], alert[over])
+        last[at] = now
+        ended = self._peak[done].tolist()
+        self._open, self._peak, self._last = slots, peak, last
+        return ended

@@ -1,0 +1,66 @@
+"""Guarded learning: how much of a sample becomes part of what is normal.
+
+A calm sample counts 1. In an excursion a sample counts next to nothing, so that a fault is not learned while it lasts; after three minutes
+its weight doubles every 30 s, so that a new regime is adopted in about five. The first samples of an excursion are kept, and count in
+full when calm returns at once: short bursts are part of normal life.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proctop.records import Bools, Floats32, Ints
+from proctop.scoring.lives import EXCURSIONS_KEPT, Lives
+from proctop.scoring.tails import MISSING, Steps
+
+EXCURSION = float(-np.log(0.01))
+EXCURSION_IDLE = 5.5
+
+_GUARDED, _GUARDED_YOUNG, _YOUNG = 0.02, 0.05, 20
+_PATIENCE, _DOUBLING, _ADOPTING = 180.0, 30.0, 0.64
+_CALM, _BURST = 5, 20.0
+_CLOSED = EXCURSIONS_KEPT + 1
+
+
+def weigh(lives: Lives, slots: Ints, out: Bools, own: Floats32, dt: float) -> Floats32:
+    """float32[m]: the weight of this sample. ``out``: in an excursion; ``own``: how much each process knows of itself."""
+    away = np.where(out, lives.out[slots] + np.float32(dt), np.float32(0))
+    lives.out[slots] = away
+    guarded = np.where(own > _YOUNG, np.float32(_GUARDED), np.float32(_GUARDED_YOUNG))
+    late = np.maximum(away - _PATIENCE, 0) // _DOUBLING
+    weight = np.where(out, np.minimum(guarded * np.exp2(late), np.float32(_ADOPTING)), np.float32(1))
+    accepted = lives.accepted[slots]
+    if accepted.any():
+        weight[accepted] = 1
+        lives.accepted[slots] = accepted & out
+    return weight.astype(np.float32)
+
+
+def keep(lives: Lives, slots: Ints, out: Bools, bins: Steps, dt: float) -> tuple[Ints, Steps]:
+    """Keep the first samples of excursions. Returns those to be learned after all: slots [j], bins uint8[j, 29]."""
+    calm = np.where(out, 0, lives.calm[slots] + 1)
+    lives.calm[slots] = calm
+    kept = lives.kept[slots]
+    busy = np.flatnonzero(out | (kept > 0))
+    if not busy.size:
+        return slots[:0], bins[:0]
+    slots, out, bins, calm, kept = slots[busy], out[busy], bins[busy], calm[busy], kept[busy]
+    since = np.where(kept > 0, lives.kept_for[slots] + np.float32(dt), np.float32(0))
+    store = np.flatnonzero(out & (kept < EXCURSIONS_KEPT) & (since <= _BURST))
+    lives.held[lives.book[slots[store]], kept[store]] = bins[store]
+    kept[store] += 1
+    expired = since > _BURST
+    learn = np.flatnonzero((calm >= _CALM) & ~expired & (kept > 0) & (kept <= EXCURSIONS_KEPT))
+    again = [np.repeat(slots[learn], kept[learn]), np.zeros((0, bins.shape[1]), dtype=np.uint8)]
+    if learn.size:
+        again[1] = np.concatenate([lives.held[lives.book[slots[j]], : kept[j]] for j in learn])
+    kept[expired] = _CLOSED
+    kept[(calm >= _CALM)] = 0
+    lives.kept[slots] = kept
+    lives.kept_for[slots] = since
+    return again[0], again[1]
+
+
+def present(bins: Steps) -> Ints:
+    """int64: flat indices of the values that exist."""
+    return np.flatnonzero(bins.reshape(-1) != MISSING)

@@ -1,0 +1,95 @@
+"""What the detector remembers of each process: a few numbers for every one, a book of histograms for those that ever did anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proctop.records import Ints
+from proctop.scoring.tails import BINS, CHANNELS, MISSING, SLOW
+
+EXCURSIONS_KEPT = 4
+
+
+class Lives:
+    """Arrays by slot, and by book; both grow, and are used again after a process has gone.
+
+    By slot: ``n`` samples seen; ``fast``, ``alert``, ``score`` (the two speeds, and the last S); ``out`` seconds in an excursion;
+    ``calm`` readings in a row without one; ``kept`` excursion samples held; ``kept_for`` seconds since the first of them;
+    ``accepted`` by the user; ``cohort`` and ``container`` groups; ``book``, -1 = none yet.
+    By book: ``hist`` float32[books, 29, 24], ``mass`` float32[books, 29], ``slow`` float32[books, 9] the slow means,
+    ``held`` uint8[books, 4, 29] the bins of kept samples.
+    """
+
+    def __init__(self) -> None:
+        self.slots = 0
+        self.books = 0
+        self._free: list[int] = []
+        self._free_books: list[int] = []
+        self.n = np.zeros(0, dtype=np.int32)
+        self.fast = np.zeros(0, dtype=np.float32)
+        self.alert = np.zeros(0, dtype=np.float32)
+        self.score = np.zeros(0, dtype=np.float32)
+        self.out = np.zeros(0, dtype=np.float32)
+        self.calm = np.zeros(0, dtype=np.int32)
+        self.kept = np.zeros(0, dtype=np.int8)
+        self.kept_for = np.zeros(0, dtype=np.float32)
+        self.accepted = np.zeros(0, dtype=np.bool_)
+        self.cohort = np.zeros(0, dtype=np.int64)
+        self.container = np.zeros(0, dtype=np.int64)
+        self.book = np.zeros(0, dtype=np.int64)
+        self.hist = np.zeros((0, CHANNELS, BINS), dtype=np.float32)
+        self.mass = np.zeros((0, CHANNELS), dtype=np.float32)
+        self.slow = np.zeros((0, len(SLOW)), dtype=np.float32)
+        self.held = np.zeros((0, EXCURSIONS_KEPT, CHANNELS), dtype=np.uint8)
+
+    def take(self, count: int) -> Ints:
+        """``count`` fresh slots."""
+        reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        more = count - len(reused)
+        end = self.slots + more
+        if end > self.n.size:
+            size = max(1024, end + end // 2)
+            for name in ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "cohort", "container", "book"):
+                setattr(self, name, _grown(getattr(self, name), size))
+        slots = np.array([*reused, *range(self.slots, end)], dtype=np.int64)
+        self.slots = end
+        for array in (self.n, self.fast, self.alert, self.score, self.out, self.calm, self.kept, self.kept_for, self.accepted):
+            array[slots] = 0
+        self.book[slots] = -1
+        return slots
+
+    def open_books(self, slots: Ints) -> None:
+        """Histograms for ``slots`` that have none."""
+        count = slots.size
+        reused = [self._free_books.pop() for _ in range(min(count, len(self._free_books)))]
+        end = self.books + count - len(reused)
+        if end > len(self.mass):
+            size = max(256, end + end // 2)
+            for name in ("hist", "mass", "slow", "held"):
+                setattr(self, name, _grown(getattr(self, name), size))
+        books = np.array([*reused, *range(self.books, end)], dtype=np.int64)
+        self.books = end
+        self.hist[books] = 0
+        self.mass[books] = 0
+        self.slow[books] = 0
+        self.held[books] = MISSING
+        self.book[slots] = books
+
+    def free(self, slots: Ints) -> None:
+        """These processes have gone."""
+        books = self.book[slots]
+        self._free_books.extend(books[books >= 0].tolist())
+        self._free.extend(slots.tolist())
+        self.alert[slots] = 0
+        self.fast[slots] = 0
+        self.score[slots] = 0
+        self.book[slots] = -1
+
+
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+    grown = np.zeros((size, *array.shape[1:]), dtype=array.dtype)
+    grown[: len(array)] = array
+    return grown

@@ -1,0 +1,238 @@
+"""Settings: one row each with its default, its bounds and its help. A TOML file sets them, flags win.
+
+What describes a single run (``--replay``, ``-n`` …) is a flag only: a file that set it would surprise every later run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from proctop.fields import COLUMN, FEATURE
+
+if TYPE_CHECKING:
+    from proctop.view.rows import ViewState
+
+FORMATS = ("table", "json", "csv")
+SOURCES = ("auto", "bpf", "proc")
+MODELS = ("baseline",)
+NAMED = "auto"
+"""Record to a file named after host and time."""
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one line that says what to do."""
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """``'; did you mean "x"?'`` for the name most like ``word``, else ``""``.
+
+    >>> nearest("interva", ["interval", "sort"])
+    '; did you mean "interval"?'
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(names), n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def one_of(names: Iterable[str], what: str) -> Callable[[Any], str]:
+    """A check: "" for a value (or list of values) out of ``names``, else what is wrong with it."""
+    known = tuple(names)
+
+    def check(value: Any) -> str:
+        for word in (value,) if isinstance(value, str) else value:
+            if word not in known:
+                return f'no {what} "{word}"' + (nearest(word, known) or f"; there are {', '.join(known)}")
+        return ""
+
+    return check
+
+
+def within(low: float, high: float) -> Callable[[Any], str]:
+    return lambda value: "" if low <= value <= high else f"{value:g} is out of range; give {low:g} to {high:g}"
+
+
+def _budget(value: Any) -> str:
+    try:
+        per_hour(value)
+    except ValueError:
+        return f'"{value}" is no budget; give for example "6/h" or "10/d"'
+    return ""
+
+
+def per_hour(budget: str) -> float:
+    """Alerts per hour out of ``"6/h"`` or ``"10/d"``; ``ValueError`` where it is neither or not above 0.
+
+    >>> per_hour("12/d")
+    0.5
+    """
+    count, _, unit = budget.partition("/")
+    value = float(count) / {"h": 1, "d": 24}.get(unit.strip(), 0.0) if unit.strip() in ("h", "d") else float("nan")
+    if not 0 < value <= 3600:
+        raise ValueError(budget)
+    return value
+
+
+def _setting(default: Any, help: str, check: Callable[[Any], str] | None = None, *, file: bool = True) -> Any:
+    return field(default=default, metadata={"help": help, "check": check, "file": file})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How proctop runs. Immutable; :func:`resolve` makes one out of a file and flags."""
+
+    interval: float = _setting(1.0, "seconds between readings, 0.1 to 3600", within(0.1, 3600))
+    sort: str = _setting("score", "column that orders the table (-s help lists them)", one_of((*COLUMN, *FEATURE), "column"))
+    reverse: bool = _setting(False, "turn the order round")
+    columns: tuple[str, ...] = _setting((), "columns of the table, in order; empty = the default layout", one_of(COLUMN, "column"))
+    filter: str = _setting("", 'show only what matches, for example "cpu>5 and user=www-data" (-f help explains)')
+    user: str = _setting("", "show only the processes of this user")
+    tree: bool = _setting(False, "show processes as a tree")
+    threads: bool = _setting(False, "show threads below their process")
+    kernel: bool = _setting(True, "show kernel threads")
+    theme: str = _setting("proctop", "colours of the screen; the command palette (Ctrl+P) shows all themes")
+    ascii: bool = _setting(False, "draw with ASCII only; chosen by itself where the locale is not UTF-8")
+    color: bool = _setting(True, "use colours; NO_COLOR in the environment turns them off too")
+    mouse: bool = _setting(True, "take mouse clicks; false leaves them to the terminal, to select text")
+    readonly: bool = _setting(False, "leave out signals and renice")
+    alerts: str = _setting("6/h", "false alerts to accept, per hour (h) or day (d)", _budget)
+    model: str = _setting("baseline", "detector that scores the processes", one_of(MODELS, "model"))
+    source: str = _setting("auto", "where readings come from: auto (best available), bpf or proc", one_of(SOURCES, "source"))
+    procfs: str = _setting("/proc", "where the host's procfs is mounted")
+    sysfs: str = _setting("/sys", "where the host's sysfs is mounted")
+    format: str = _setting("table", "output of batch mode: table, json or csv", one_of(FORMATS, "format"))
+    top: int = _setting(0, "processes that batch mode prints per reading, 0 = all", within(0, 10_000_000))
+
+    pids: tuple[int, ...] = _setting((), "show only these processes", file=False)
+    batch: bool = _setting(False, "print readings instead of showing a screen", file=False)
+    count: int = _setting(0, "readings to take, 0 = until stopped (or to the end of a recording)", within(0, 1e9), file=False)
+    record: str = _setting("", "record to this file as well; without FILE, to one named after host and time", file=False)
+    replay: str = _setting("", "show a recording instead of this host", file=False)
+    begin: str = _setting("", 'start the replay here: "10:00", "3m ago" or ISO 8601', file=False)
+    end: str = _setting("", "end the replay here", file=False)
+
+    @property
+    def budget(self) -> float:
+        """False alerts accepted per hour."""
+        return per_hour(self.alerts)
+
+    def view(self) -> ViewState:
+        """How the table begins. Raises ``view.query.QueryError`` for a filter that is none."""
+        from proctop.view.query import parse
+        from proctop.view.rows import ViewState
+
+        return ViewState(
+            sort=self.sort,
+            reverse=self.reverse,
+            tree=self.tree,
+            query=parse(self.filter) if self.filter else None,
+            user=self.user,
+            pids=frozenset(self.pids),
+            kernel=self.kernel,
+            threads=self.threads,
+            ascii=self.ascii,
+        )
+
+
+DEFAULTS = Settings()
+_ROWS = {f.name: f for f in fields(Settings)}
+_FILE = tuple(name for name, row in _ROWS.items() if row.metadata["file"])
+
+
+def help_of(name: str) -> str:
+    """The one line that explains a setting."""
+    return str(_ROWS[name].metadata["help"])
+
+
+def default_path(environ: Mapping[str, str]) -> str:
+    """``$XDG_CONFIG_HOME/proctop/config.toml``; the base directory specification ignores relative values."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
+    return os.path.join(base, "proctop", "config.toml")
+
+
+def read_file(path: str, *, required: bool) -> dict[str, Any]:
+    """Values out of a TOML file, checked; none where the file is absent and not ``required``.
+
+    Raises :class:`SettingsError` that names the file, and the key or the line.
+    """
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        if required:
+            raise SettingsError(f"{path}: no such file; `proctop --print-config > {path}` writes one") from None
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return {key: _typed(key, value, f"{path}: {key}") for key, value in values.items() if _known(key, path)}
+
+
+def _known(key: str, path: str) -> bool:
+    if key in _FILE:
+        return True
+    if key in _ROWS:
+        raise SettingsError(f"{path}: {key}: describes one run, so it is a flag and not a setting of the file")
+    raise SettingsError(f'{path}: no setting "{key}"{nearest(key, _FILE) or "; `proctop --print-config` lists them"}')
+
+
+def _typed(key: str, value: Any, where: str) -> Any:
+    """``value`` as the type of the default, checked against the row's bounds."""
+    default = getattr(DEFAULTS, key)
+    if isinstance(default, tuple):
+        wanted, fits = "a list of strings", isinstance(value, list) and all(isinstance(v, str) for v in value)
+    elif isinstance(default, bool):
+        wanted, fits = "true or false", isinstance(value, bool)
+    elif isinstance(default, float):
+        wanted, fits = "a number", isinstance(value, int | float) and not isinstance(value, bool)
+    elif isinstance(default, int):
+        wanted, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
+    else:
+        wanted, fits = "a string", isinstance(value, str)
+    if not fits:
+        raise SettingsError(f"{where}: must be {wanted}, not {value!r}")
+    return check(key, type(default)(value), where)
+
+
+def check(key: str, value: Any, where: str) -> Any:
+    """``value`` if it is within the row's bounds, else :class:`SettingsError` that begins with ``where``."""
+    wrong = _ROWS[key].metadata["check"]
+    if wrong is not None and (said := wrong(value)):
+        raise SettingsError(f"{where}: {said}")
+    return value
+
+
+def resolve(file: Mapping[str, Any], flags: Mapping[str, Any]) -> Settings:
+    """Defaults, over them the file, over them the flags (name → value)."""
+    return replace(DEFAULTS, **{**file, **flags})
+
+
+def documented() -> str:
+    """A TOML file with every setting, its help and its default."""
+    import json
+
+    lines = ["# proctop settings. Flags win over this file; every value here is the default."]
+    for name in _FILE:
+        default = getattr(DEFAULTS, name)
+        # JSON spells strings, numbers, booleans and lists as TOML does.
+        lines += ["", f"# {help_of(name)}", f"{name} = {json.dumps(list(default) if isinstance(default, tuple) else default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale that the user chose takes UTF-8 (LC_ALL over LC_CTYPE over LANG; none chosen = yes).
+
+    Asked of the environment, because Python itself speaks UTF-8 in the C locale (PEP 540).
+    """
+    chosen = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "UTF-8")
+    return "utf8" in chosen.lower().replace("-", "")

@@ -1,0 +1,169 @@
+"""The words beside each process: composed from what the kernel and the container runtime say, shared while unchanged."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from proctop.containers.paths import Place, resolve
+from proctop.kernel.host import Host, Unreadable
+from proctop.kernel.probe import Subject
+from proctop.kernel.words import Answer, Command, User, Words
+from proctop.records import Container, Label
+from proctop.sanitize import clean_bytes
+
+_MOST_PLACES = 4096
+_NOWHERE = Place("", None, ())
+
+
+class Names(Protocol):
+    """What a container runtime knows. ``version`` rises whenever an answer may have changed."""
+
+    @property
+    def version(self) -> int: ...
+
+    def enrich(self, c: Container) -> Container: ...
+
+    def notes(self) -> tuple[str, ...]: ...
+
+
+class Labels:
+    """Keeps ``label`` of every subject up to date."""
+
+    def __init__(self, host: Host, words: Words, names: Names | None) -> None:
+        self._host = host
+        self._words = words
+        self._names = names
+        self._version = -1
+        self._subjects: dict[int, Subject] = {}  # by pid
+        self._commands: dict[Subject, str] = {}
+        self._where: dict[Subject, Place] = {}
+        self._present: dict[str, Place] | None = None  # places by path; None = to be collected again
+        self._stale: set[Subject] = set()  # ran since its command line was read
+        self._waiting: dict[Subject, None] = {}  # command line wanted, not asked for while in uninterruptible sleep
+        self._users: dict[int, str] = {}
+        self._places: dict[bytes, Place] = {}
+        self._containers: dict[str, Container] = {}
+
+    def drop(self, subject: Subject) -> None:
+        """Forget a process; its label stays with it."""
+        self._commands.pop(subject, None)
+        self._where.pop(subject, None)
+        self._present = None
+        self._stale.discard(subject)
+        self._waiting.pop(subject, None)
+        if self._subjects.get(subject.pid) is subject:
+            del self._subjects[subject.pid]
+
+    def places(self) -> dict[str, Place]:
+        """Every cgroup path that some process is in, with the paths of all its hierarchies."""
+        if self._present is None:
+            self._present = {place.path: place for place in self._where.values() if place.path}
+        return self._present
+
+    def renew(self, subjects: list[Subject]) -> None:
+        """Processes that were born, ran another program or changed user: everything about them is asked anew."""
+        for subject in subjects:
+            self._subjects[subject.pid] = subject
+            self._cgroup(subject)
+            subject.label = self._compose(subject)
+            if not subject.kernel:
+                self._waiting[subject] = None
+
+    def touch(self, subjects: list[Subject]) -> None:
+        """Processes that ran: their command lines may have been overwritten."""
+        self._stale.update(subjects)
+
+    def check(self, subjects: list[Subject]) -> set[Subject]:
+        """A turn of the rotating sweep; those whose cgroup changed."""
+        changed = set()
+        for subject in subjects:
+            if self._cgroup(subject):
+                changed |= self._recompose(subject)
+            if subject in self._stale and not subject.kernel:
+                self._waiting[subject] = None
+        return changed
+
+    def settle(self, wait: float, stuck: set[Subject]) -> set[Subject]:
+        """Ask for what is wanted (not of ``stuck`` processes), take in what is there after ``wait`` seconds; those whose label changed."""
+        asks: list[Command | User] = []
+        for subject in [one for one in self._waiting if one not in stuck]:
+            del self._waiting[subject]
+            self._stale.discard(subject)
+            asks.append(Command(subject.pid, subject.start))
+        wanted = {subject.uid for subject in self._subjects.values() if subject.uid not in self._users} if asks else set()
+        for uid in wanted - {-1}:
+            self._users[uid] = str(uid)
+            asks.append(User(uid))
+        self._words.ask(asks)
+        changed: set[Subject] = set()
+        for answer in self._words.take(wait):
+            changed |= self._accept(answer)
+        if self._names is not None and self._names.version != self._version:
+            self._version = self._names.version
+            self._containers.clear()
+            for subject in [one for one in self._subjects.values() if one.label.container is not None]:
+                changed |= self._recompose(subject)
+        return changed
+
+    def _accept(self, answer: Answer) -> set[Subject]:
+        ask, text = answer
+        if text is None:
+            return set()
+        if isinstance(ask, User):
+            self._users[ask.uid] = text
+            changed: set[Subject] = set()
+            for subject in [one for one in self._subjects.values() if one.uid == ask.uid]:
+                changed |= self._recompose(subject)
+            return changed
+        one = self._subjects.get(ask.pid)
+        if one is None or one.start != ask.start or (not text and self._commands.get(one)):
+            return set()  # gone meanwhile, or a zombie: it keeps the command line it had
+        self._commands[one] = text
+        return self._recompose(one)
+
+    def _recompose(self, subject: Subject) -> set[Subject]:
+        label = self._compose(subject)
+        if label == subject.label:
+            return set()
+        subject.label = label
+        return {subject}
+
+    def _compose(self, subject: Subject) -> Label:
+        place = self._where.get(subject, _NOWHERE)
+        return Label(
+            clean_bytes(subject.comm),
+            self._commands.get(subject, ""),
+            self._users.get(subject.uid, str(subject.uid) if subject.uid >= 0 else ""),
+            subject.uid,
+            place.path,
+            self._container(place.container) if place.container is not None else None,
+            subject.kernel,
+        )
+
+    def _cgroup(self, subject: Subject) -> bool:
+        """Read the cgroup file; whether it differs."""
+        try:
+            text = self._host.read(f"{subject.path}/cgroup", 65536)
+        except Unreadable:
+            return False
+        place = self._place(text)
+        if place == self._where.get(subject):
+            return False
+        self._where[subject] = place
+        self._present = None
+        return True
+
+    def _place(self, text: bytes) -> Place:
+        place = self._places.get(text)
+        if place is None:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            place = self._places[text] = resolve(text.decode("utf-8", "surrogateescape"))
+        return place
+
+    def _container(self, container: Container) -> Container:
+        known = self._containers.get(container.id)
+        if known is None:
+            known = self._names.enrich(container) if self._names is not None else container
+            self._containers[container.id] = known
+        return known

@@ -1,0 +1,193 @@
+"""This host as a source: one reading of everything whenever it is asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+
+from proctop.fields import COUNTER
+from proctop.kernel.cgroupfs import Cgroups, everywhere
+from proctop.kernel.host import Host, Instant, NotProcfs, Unreadable
+from proctop.kernel.procfs import Malformed
+from proctop.kernel.system import Stat, System, meminfo
+from proctop.kernel.threads import threads
+from proctop.kernel.words import Words
+from proctop.records import CgroupCounters, Gap, HostInfo, Reading
+from proctop.sanitize import clean_bytes
+from proctop.sources import Wants
+from proctop.sources.labels import Labels, Names
+from proctop.sources.table import Sweep, Table
+
+_MOST_CGROUPS = 64  # of containers, at one reading
+_SETTINGS_EVERY = 5  # readings between looks at kernel switches
+_HEAVY = 0.6  # share of the interval a sweep may take without a remark
+_QUIT = 0.5  # seconds that closing waits for a reading under way
+
+
+class LiveSource:
+    """Reads the host that ``host`` stands for.
+
+    Raises :class:`NotProcfs` where its procfs is none. ``cost`` is the seconds the last reading took.
+    """
+
+    name = "proc"
+
+    def __init__(self, host: Host, *, interval: float = 1.0, names: Names | None = None) -> None:
+        self.wants = Wants()
+        self.interval = interval
+        self.cost = 0.0
+        self._host = host
+        self._names = names
+        self._system = System(host)
+        stat = self._probe_stat()
+        self.info = _info(host, stat)
+        self._words = Words(host)
+        self._labels = Labels(host, self._words, names)
+        self._table = Table(host, self._labels)
+        self._cgroups = Cgroups(host)
+        self._turn = 0
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def _probe_stat(self) -> Stat:
+        try:
+            return self._system.stat()
+        except (Unreadable, Malformed) as error:
+            raise NotProcfs(f"{self._host.proc} is no procfs ({error}): give the place where one is mounted with --procfs DIR") from None
+
+    def read(self, late: float = 0.0) -> Reading | None:
+        """Look at everything now; None once closed. Raises NotProcfs when the tree has gone away."""
+        with self._lock:
+            return None if self._closed else self._read(late)
+
+    def _read(self, late: float) -> Reading:
+        now = self._host.clock()
+        stat = self._probe_stat()
+        if self._seq % _SETTINGS_EVERY == 0:
+            self._table.probe.delays = self._delay_accounting()
+        sweep = self._table.sweep(stat.forks)
+        wants = self.wants
+        reading = Reading(
+            seq=self._seq,
+            wall=now.wall,
+            mono=now.mono,
+            boot=now.boot,
+            interval=self.interval,
+            late=late,
+            source=self.name,
+            info=self.info,
+            pid=sweep.pid,
+            start=sweep.start,
+            counters=sweep.counters,
+            labels=sweep.labels,
+            host=self._system.counters(stat),
+            cgroups=self._read_cgroups(wants),
+            gaps=(*self._gaps(sweep), *self._system.gaps),
+            exits=sweep.exits,
+            changed=sweep.changed,
+            threads=threads(self._host, self._table.probe, self._table.subjects()) if wants.threads else None,
+            notes=self._notes(),
+        )
+        self._seq += 1
+        self.cost = self._host.clock().mono - now.mono
+        return reading
+
+    def _delay_accounting(self) -> bool:
+        """kernel.task_delayacct; kernels before 5.14 have no such switch and always account."""
+        try:
+            return self._host.read(f"{self._host.proc}/sys/kernel/task_delayacct").strip() != b"0"
+        except Unreadable:
+            return True
+
+    def _read_cgroups(self, wants: Wants) -> Mapping[str, CgroupCounters]:
+        """Those of containers, in turns where there are many, and those wanted. One without an entry was not read this time."""
+        places = self._labels.places()
+        paths = sorted(path for path, place in places.items() if place.container is not None)
+        if len(paths) > _MOST_CGROUPS:
+            begin = self._turn % len(paths)
+            paths = (paths + paths)[begin : begin + _MOST_CGROUPS]
+            self._turn = begin + _MOST_CGROUPS
+        out = {}
+        for path in dict.fromkeys([*paths, *sorted(wants.cgroups)]):
+            place = places.get(path)
+            counters = self._cgroups.read(place.lines if place is not None else everywhere(path))
+            if counters is not None:
+                out[path] = counters
+        return out
+
+    def _gaps(self, sweep: Sweep) -> list[Gap]:
+        gaps = []
+        counters = sweep.counters
+        remedy = "needs root (CAP_SYS_PTRACE)" if self._host.whoami else "is refused: the process has more capabilities than this one"
+        for field, name, reason in (
+            ("io", "rchar", f"io of other users' processes {remedy}"),
+            ("fd", "fds", f"counting descriptors of other users' processes {remedy}"),
+            ("status", "vctx", "context switches could not be read"),
+            ("schedstat", "run_ns", "kernel without CONFIG_SCHED_INFO, or no schedstat file"),
+            ("blkio_delay", "blkio_delay", "delay accounting is off: sysctl kernel.task_delayacct=1 (tasks started after it)"),
+        ):
+            count = int(np.isnan(counters[COUNTER[name]]).sum())
+            if count:
+                if field == "io" and not self._table.probe.has_io:
+                    reason = "kernel without CONFIG_TASK_IO_ACCOUNTING"
+                gaps.append(Gap(field, count, reason))
+        if sweep.denied:
+            gaps.append(Gap("processes", sweep.denied, "hidden by hidepid=1 mount option of procfs: needs root"))
+        elif sweep.pid.size and not (sweep.pid == 1).any():
+            gaps.extend(self._hidden())
+        if sweep.malformed:
+            gaps.append(Gap("stat", 1, sweep.malformed))
+        return gaps
+
+    def _hidden(self) -> list[Gap]:
+        """Pid 1 is not seen: for a real procfs that means hidepid."""
+        try:
+            text = self._host.read_whole(f"{self._host.proc}/self/mountinfo").decode("utf-8", "replace")
+        except Unreadable:
+            return []
+        for line in text.splitlines():
+            left, _, right = line.partition(" - ")
+            fields, kind = left.split(" "), right.split(" ")
+            if len(fields) > 4 and len(kind) > 2 and fields[4] == self._host.proc and kind[0] == "proc":
+                option = next((word for word in kind[2].split(",") if word.startswith("hidepid=")), "")
+                return [Gap("processes", 0, f"others' processes hidden by {option} mount option of procfs: needs root")] if option else []
+        return []
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [*self._words.notes()]
+        if self._names is not None:
+            notes.extend(self._names.notes())
+        if self.cost > _HEAVY * self.interval:
+            notes.append(f"a sweep takes {self.cost:.1f} s of {self.interval:g} s")
+        return tuple(notes)
+
+    def close(self) -> None:
+        """Let go of descriptors and threads. A reading that hangs is not waited for."""
+        self._closed = True
+        self._words.close()
+        if self._lock.acquire(timeout=_QUIT):
+            try:
+                self._table.close()
+                self._system.close()
+            finally:
+                self._lock.release()
+
+
+def _info(host: Host, stat: Stat) -> HostInfo:
+    def word(path: str) -> str:
+        try:
+            return clean_bytes(host.read(f"{host.proc}/sys/kernel/{path}").strip())
+        except Unreadable:
+            return ""
+
+    try:
+        memory = meminfo(host.read(f"{host.proc}/meminfo", 1 << 16)).get("MemTotal", 0)
+    except (Unreadable, Malformed):
+        memory = 0
+    now: Instant = host.clock()
+    cpus = int((stat.cpu[1:, 0] >= 0).sum())
+    boot_time = float(stat.boot_time) if stat.boot_time >= 0 else now.wall - now.boot
+    return HostInfo(word("hostname"), word("osrelease"), word("random/boot_id"), cpus, host.ticks, host.page, memory, boot_time)

@@ -1,0 +1,317 @@
+"""A segment's readings as bytes and back: :class:`Encoder` and :class:`Decoder` hold the state that each reading changes.
+
+The bytes of one reading are sections of tag, length and body. A reader skips tags it does not know: that is how a
+minor version adds to the format.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from proctop import fields
+from proctop.records import Exit, Floats, Gap, HostInfo, Index, Label, ProcKey, Reading, Scores, ThreadTable
+from proctop.sanitize import clean
+from proctop.stream import Damaged
+from proctop.stream.columns import Columns, Keys
+from proctop.stream.numbers import In, Out
+from proctop.stream.seen import ScoreTables
+from proctop.stream.tables import CgroupTables, HostTables
+from proctop.stream.words import LONGEST, WordsIn, WordsOut
+
+MOST_PROCESSES = 1 << 17
+"""Rows of one reading."""
+MOST_CELLS = 1 << 22
+"""Counters times rows: 32 MiB as float64."""
+MOST_COUNTERS = 256
+LONGEST_REMARKS = 1 << 20
+"""Bytes of the gaps and notes of one reading."""
+LATEST = 253370764800.0
+"""Wall clocks from here on (year 9999) are refused: they cannot be shown in every time zone."""
+
+_NAMES = tuple(counter.name for counter in fields.COUNTERS)
+_TIMES = struct.Struct("<qddddd")
+_NO_CODE = 1 << 40  # beside any exit code
+
+
+class Section(IntEnum):
+    TIMES = 1  # seq, wall, mono, boot, interval, late
+    WORDS = 2  # new strings, containers, labels
+    PROCESSES = 3  # keys, counters
+    LABELS = 4  # rows whose label changed
+    CHANGED = 5  # Reading.changed, as its difference from what the other sections say
+    HOST = 6
+    CGROUPS = 7
+    EXITS = 8
+    REMARKS = 9  # source, gaps, notes; absent = as before
+    THREADS = 10
+    SCORES = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a segment says of itself.
+
+    Attributes:
+        counters: names of the rows of ``Reading.counters`` as they were written.
+        writer: program and version; redacted: whether secrets were taken out of command lines.
+    """
+
+    info: HostInfo
+    counters: tuple[str, ...]
+    writer: str
+    redacted: bool
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Header:
+        """Raises Damaged unless it is a header."""
+        try:
+            raw = json.loads(data)
+            host = raw["info"]
+            hostname, kernel, boot_id = (_text(host[k]) for k in ("hostname", "kernel", "boot_id"))
+            cpus, ticks, page, memory = (_count(host[k]) for k in ("cpus", "ticks", "page", "memory"))
+            info = HostInfo(hostname, kernel, boot_id, cpus, ticks, page, memory, _time(host["boot_time"]))
+            counters = tuple(_text(name) for name in raw["counters"][: MOST_COUNTERS + 1])
+            header = cls(info, counters, _text(raw["writer"]), raw["redacted"] is True)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Damaged("the header is none") from error
+        if not 0 < len(counters) <= MOST_COUNTERS or len(set(counters)) != len(counters):
+            raise Damaged("the header names no counters")
+        return header
+
+
+class Encoder:
+    """Readings of one segment → bytes, in order. ``redact`` is applied to command lines and container tags; None keeps them."""
+
+    def __init__(self, redact: Callable[[str], str] | None) -> None:
+        self._words = WordsOut(redact)
+        self._keys = Keys(2, MOST_PROCESSES)
+        self._counters = Columns((0,) * len(_NAMES))
+        self._scores = ScoreTables()
+        self._host = HostTables()
+        self._cgroups = CgroupTables()
+        self._remarks: list[Any] = []
+
+    def encode(self, reading: Reading, seen: Scores | None) -> bytes:
+        r = reading
+        take = self._keys.put(processes := Out(), np.stack((r.pid, r.start)))
+        self._counters.put(processes, r.counters, take)
+        rows, numbers = self._words.rows(r.labels, take)
+        sections = {
+            Section.TIMES: _TIMES.pack(r.seq, r.wall, r.mono, r.boot, r.interval, r.late),
+            Section.WORDS: b"",
+            Section.PROCESSES: processes.done(),
+        }
+        if rows.size:
+            out = Out()
+            out.rising(rows)
+            out.integers(numbers)
+            sections[Section.LABELS] = out.done()
+        if r.changed is not None:
+            mask = _guess(self._counters, take, rows)
+            mask[r.changed] ^= True
+            sections[Section.CHANGED] = np.packbits(mask).tobytes()
+        self._host.put(out := Out(), self._words, r.host)
+        sections[Section.HOST] = out.done()
+        if r.cgroups:
+            self._cgroups.put(out := Out(), self._words, r.cgroups)
+            sections[Section.CGROUPS] = out.done()
+        if r.exits:
+            sections[Section.EXITS] = self._exits(r.exits)
+        remarks = [r.source, [[g.field, g.count, g.reason] for g in r.gaps], list(r.notes)]
+        if remarks != self._remarks:
+            self._remarks = remarks
+            sections[Section.REMARKS] = json.dumps(remarks, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        if r.threads is not None:
+            sections[Section.THREADS] = self._threads(r.threads)
+        if seen is not None:
+            self._scores.put(out := Out(), seen, take)
+            sections[Section.SCORES] = out.done()
+        else:
+            self._scores = ScoreTables()
+        self._words.put(out := Out())
+        sections[Section.WORDS] = out.done()
+        whole = Out()
+        for tag, body in sections.items():
+            whole.number(tag)
+            whole.blob(body)
+        return whole.done()
+
+    def _exits(self, exits: Sequence[Exit]) -> bytes:
+        rows = [(e.key.pid, e.key.start, e.ppid, self._words.label(e.label), _NO_CODE if e.code is None else e.code) for e in exits]
+        out = Out()
+        out.number(len(rows))
+        for column in np.array(rows, np.int64).T:
+            out.integers(column)
+        return out.done()
+
+    def _threads(self, threads: ThreadTable) -> bytes:
+        out = Out()
+        out.number(threads.tid.size)
+        names = np.array([self._words.string(comm) for comm in threads.comm], np.int64)
+        for column in (threads.tid, threads.pid, threads.start, names):
+            out.integers(column)
+        Columns((0,) * len(_NAMES)).put(out, threads.counters, None)
+        return out.done()
+
+
+class Decoder:
+    """The way back. Counters that this version does not know are dropped, those that the file lacks are NaN.
+
+    ``known`` labels keep their identity while they are equal, so that labels are shared across segments too.
+    """
+
+    def __init__(self, header: Header, known: Sequence[Label] = ()) -> None:
+        self._info = header.info
+        self._m = len(header.counters)
+        self._order = None if header.counters == _NAMES else [header.counters.index(n) if n in header.counters else -1 for n in _NAMES]
+        self._words = WordsIn(known)
+        self._keys = Keys(2, MOST_PROCESSES)
+        self._counters = Columns((0,) * self._m)
+        self._scores = ScoreTables()
+        self._host = HostTables()
+        self._cgroups = CgroupTables()
+        self._remarks: tuple[str, tuple[Gap, ...], tuple[str, ...]] = ("", (), ())
+
+    @property
+    def labels(self) -> Sequence[Label]:
+        """The labels of the last reading."""
+        return self._words.rows
+
+    def decode(self, data: bytes) -> tuple[Reading, Scores | None]:
+        """Raises Damaged unless :class:`Encoder` could have written ``data``; the decoder is of no use then."""
+        sections = _sections(data)
+        seq, wall, mono, boot, interval, late = _times(sections)
+        self._words.take(_required(sections, Section.WORDS))
+        body = _required(sections, Section.PROCESSES)
+        take = self._keys.take(body)
+        pid, start = self._keys.now
+        n = pid.size
+        if n * self._m > MOST_CELLS or (n and int(pid.max()) >= 1 << 31):
+            raise Damaged("a pid or their number is out of range")
+        counters = self._ordered(self._counters.take(body, take, n))
+        rows = np.zeros(0, np.int64)
+        numbers = rows
+        if (body_ := sections.get(Section.LABELS)) is not None:
+            rows = body_.rising(n)
+            numbers = body_.integers(rows.size)
+        labels = self._words.place(rows, numbers, take, n)
+        changed = None
+        if (body_ := sections.get(Section.CHANGED)) is not None:
+            flips = np.unpackbits(np.frombuffer(body_.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
+            changed = np.flatnonzero(_guess(self._counters, take, rows) ^ flips)
+        host = self._host.take(_required(sections, Section.HOST), self._words)
+        cgroups: Mapping[str, Any] = {}
+        if (body_ := sections.get(Section.CGROUPS)) is not None:
+            cgroups = self._cgroups.take(body_, self._words)
+        if (body_ := sections.get(Section.REMARKS)) is not None:
+            self._remarks = _remarks(bytes(body_.raw(min(body_.left(), LONGEST_REMARKS))))
+        source, gaps, notes = self._remarks
+        exits = self._exits(sections[Section.EXITS]) if Section.EXITS in sections else ()
+        threads = self._threads(sections[Section.THREADS]) if Section.THREADS in sections else None
+        seen = None
+        if (body_ := sections.get(Section.SCORES)) is not None:
+            seen = self._scores.take(body_, take, n)
+        else:
+            self._scores = ScoreTables()
+        for array in (pid, start, counters):
+            array.flags.writeable = False
+        reading = Reading(
+            seq, wall, mono, boot, interval, late, source, self._info, pid, start, counters,
+            labels, host, cgroups, gaps, exits, changed, threads, notes,
+        )  # fmt: skip
+        return reading, seen
+
+    def _ordered(self, counters: Floats) -> Floats:
+        if self._order is None:
+            return counters
+        return np.concatenate((counters, np.full((1, counters.shape[1]), np.nan)))[self._order]
+
+    def _exits(self, data: In) -> tuple[Exit, ...]:
+        count = data.number(MOST_PROCESSES)
+        columns = [data.integers(count).tolist() for _ in range(5)]
+        exits = []
+        for pid, start, ppid, label, code in zip(*columns, strict=True):
+            if min(pid, start, ppid) < 0:
+                raise Damaged("a key is negative")
+            exits.append(Exit(ProcKey(pid, start), ppid, self._words.label(label), None if code == _NO_CODE else code))
+        return tuple(exits)
+
+    def _threads(self, data: In) -> ThreadTable:
+        count = data.number(min(MOST_PROCESSES, MOST_CELLS // self._m))
+        tid, pid, start, names = (data.integers(count) for _ in range(4))
+        if count and min(int(tid.min()), int(pid.min()), int(start.min())) < 0:
+            raise Damaged("a key is negative")
+        comm = [self._words.string(k) for k in names.tolist()]
+        counters = Columns((0,) * self._m).take(data, None, count)
+        return ThreadTable(tid, pid, start, comm, self._ordered(counters))
+
+
+def _guess(counters: Columns, take: Index | None, relabelled: Index) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """bool[n]: rows that came, or differ in a counter or in their label."""
+    mask = counters.active.copy()
+    if take is not None:
+        mask |= take < 0
+    mask[relabelled] = True
+    return mask
+
+
+def _sections(data: bytes) -> dict[int, In]:
+    whole = In(data)
+    sections: dict[int, In] = {}
+    while whole.left():
+        tag = whole.number(1 << 16)
+        sections[tag] = In(whole.blob())
+    return sections
+
+
+def _required(sections: Mapping[int, In], tag: Section) -> In:
+    if tag not in sections:
+        raise Damaged(f"a reading has no {tag.name.lower()}")
+    return sections[tag]
+
+
+def _times(sections: Mapping[int, In]) -> tuple[int, float, float, float, float, float]:
+    seq, wall, mono, boot, interval, late = _TIMES.unpack(_required(sections, Section.TIMES).raw(_TIMES.size))
+    if seq < 0 or not 0 <= wall < LATEST or not all(abs(x) < 1e15 for x in (mono, boot, late)) or not 0 < interval < 1e6:
+        raise Damaged("a time is out of range")
+    return seq, wall, mono, boot, interval, late
+
+
+def _remarks(data: bytes) -> tuple[str, tuple[Gap, ...], tuple[str, ...]]:
+    try:
+        source, gaps, notes = json.loads(data)
+        return (
+            _text(source),
+            tuple(Gap(_text(field), _count(count), _text(reason)) for field, count, reason in gaps),
+            tuple(_text(note) for note in notes),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Damaged("the remarks are none") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return clean(value[:LONGEST])
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise TypeError("not a count")
+    return value
+
+
+def _time(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < LATEST:
+        raise TypeError("not a time")
+    return float(value)

@@ -1,0 +1,176 @@
+"""Tables of numbers, each coded against the same table of the reading before.
+
+:class:`Keys` says which rows stayed, went and came; :class:`Columns` says which cells changed and by
+how much. Encoder and decoder are one class each with the same state, so that they cannot drift apart.
+
+A cell is one symbol: 0 = became unreadable (NaN), 1 = any other float, eight bytes of it elsewhere,
+2 and more = the zigzag of its change, in the column's unit. The unit is the greatest common divisor
+of all changes seen in the segment: clock ticks, pages and sectors shrink to small numbers unasked, and no
+number loses a bit. A cell without a past counts from 0, or stays NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from proctop.records import Floats, Index, Ints
+from proctop.stream import Damaged
+from proctop.stream.numbers import In, Out, Words, unzigzag, zigzag
+
+_EXACT = float(1 << 53)  # integers below it are exact in a float64
+_NAN, _RAW, _CHANGE = 0, 1, 2
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads several keys over one word
+
+_SAME, _CHANGED, _ALL = 0, 1, 2
+
+
+class Keys:
+    """Which rows a table has: int64[k, n], in order. Unique, and never negative."""
+
+    def __init__(self, k: int, most: int) -> None:
+        self.now = np.zeros((k, 0), np.int64)
+        self._most = most
+
+    def put(self, out: Out, keys: Ints) -> Index | None:
+        """Write ``keys``; return where each row was in the table before, -1 = nowhere (None: nothing moved)."""
+        before, self.now = self.now, keys
+        if before.shape == keys.shape and np.array_equal(before, keys):
+            out.number(_SAME)
+            return None
+        stay = np.flatnonzero(np.isin(_folded(before), _folded(keys)))
+        s = stay.size
+        if s > keys.shape[1] or not np.array_equal(before[:, stay], keys[:, :s]):
+            out.number(_ALL)  # reordered: rare, and all rows start anew
+            stay, s = stay[:0], 0
+        else:
+            out.number(_CHANGED)
+            gone = np.ones(before.shape[1], np.bool_)
+            gone[stay] = False
+            out.rising(np.flatnonzero(gone))
+        came = keys[:, s:]
+        out.number(came.shape[1])
+        for row in came:
+            out.integers(np.diff(row, prepend=0))
+        return np.concatenate((stay, np.full(came.shape[1], -1, np.intp)))
+
+    def take(self, data: In) -> Index | None:
+        """The way back: updates ``now``."""
+        before = self.now
+        how = data.number(_ALL)
+        if how == _SAME:
+            return None
+        stay = np.zeros(0, np.intp)
+        if how == _CHANGED:
+            mask = np.ones(before.shape[1], np.bool_)
+            mask[data.rising(before.shape[1])] = False
+            stay = np.flatnonzero(mask)
+        count = data.number(self._most - stay.size)
+        came = np.empty((before.shape[0], count), np.int64)
+        for row in came:
+            np.cumsum(data.integers(count), out=row)
+        if count and int(came.min()) < 0:
+            raise Damaged("a key is negative")
+        keys = np.concatenate((before[:, stay], came), axis=1)
+        order = np.lexsort(keys)
+        if keys.shape[1] > 1 and (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0).any():
+            raise Damaged("a key comes twice")
+        self.now = keys
+        return np.concatenate((stay, np.full(count, -1, np.intp)))
+
+
+def _folded(keys: Ints) -> Words:
+    word = np.zeros(keys.shape[1], np.uint64)
+    for row in keys:
+        word = word * _SPREAD + row.view(np.uint64)
+    return word
+
+
+class Columns:
+    """The numbers of a table: float64[m, n].
+
+    Attributes:
+        decimals: digits after the point that a column has (0 = integers), so that ``avg10=0.12`` is an integer too.
+            Numbers that do not fit are written whole: nothing is rounded.
+        active: bool[n], rows of which any cell differed in the last ``put`` or ``take``.
+    """
+
+    def __init__(self, decimals: tuple[int, ...]) -> None:
+        self._times = np.array([10.0**d for d in decimals])
+        self._unit = np.zeros(len(decimals), np.int64)
+        self._now: Floats = np.zeros((len(decimals), 0))
+        self.active = np.zeros(0, np.bool_)
+
+    def put(self, out: Out, values: Floats, take: Index | None) -> None:
+        base, self._now = self._base(take, values.shape[1]), values
+        changed = (values != base) & ((values == values) | (base == base))
+        self.active = changed.any(axis=0)
+        out.raw(np.packbits(self.active).tobytes())
+        out.raw(np.packbits(changed[:, self.active], axis=0).tobytes())
+        column, row = np.nonzero(changed)
+        value, times = values[column, row], self._times[column]
+        number, whole = _integers(value, times)
+        change = number - _integers(base[column, row], times)[0]
+        change[~whole] = 0
+        self._put_units(out, change, column)
+        unit = np.maximum(self._unit, 1)[column]
+        symbols = zigzag(change // unit) + np.uint64(_CHANGE)
+        symbols[~whole] = _RAW
+        symbols[np.isnan(value)] = _NAN
+        out.words(symbols)
+        out.raw(value[symbols == _RAW].astype("<f8").tobytes())
+
+    def take(self, data: In, take: Index | None, n: int) -> Floats:
+        """The way back: float64[m, n]."""
+        values = self._base(take, n)
+        m = values.shape[0]
+        active = np.unpackbits(np.frombuffer(data.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
+        rows = np.flatnonzero(active)
+        deep = (m + 7) // 8
+        packed = np.frombuffer(data.raw(deep * rows.size), np.uint8).reshape(deep, rows.size)
+        column, place = np.nonzero(np.unpackbits(packed, axis=0, count=m))
+        row = rows[place]
+        for c in data.rising(m):
+            self._unit[c] = data.number(1 << 60)
+        symbols = data.words(column.size)
+        times = self._times[column]
+        # A hostile change may wrap around: any number is as good as another, and it stays a number.
+        change = unzigzag(symbols - np.uint64(_CHANGE)) * np.maximum(self._unit, 1)[column]
+        value = (_integers(values[column, row], times)[0] + change) / times
+        value[symbols == _NAN] = np.nan
+        raw = np.flatnonzero(symbols == _RAW)
+        value[raw] = np.frombuffer(data.raw(8 * raw.size), "<f8")
+        values[column, row] = value
+        values.flags.writeable = False
+        self._now, self.active = values, active
+        return values
+
+    def _base(self, take: Index | None, n: int) -> Floats:
+        """What the cells were before, NaN for rows that came."""
+        if take is None:
+            if self._now.shape[1] == n:
+                return self._now.copy()
+            return np.full((self._now.shape[0], n), np.nan)
+        base = np.full((self._now.shape[0], n), np.nan)
+        if self._now.shape[1]:
+            stay = np.flatnonzero(take >= 0)
+            base[:, stay] = self._now[:, take[stay]]
+        return base
+
+    def _put_units(self, out: Out, change: Ints, column: Index) -> None:
+        """Lower the unit of each column in which a change does not divide, and say so."""
+        unit = self._unit[column]
+        odd = np.unique(column[(change % np.maximum(unit, 1) != 0) | ((unit == 0) & (change != 0))])
+        out.rising(odd)
+        for c in odd.tolist():
+            self._unit[c] = math.gcd(int(self._unit[c]), int(np.gcd.reduce(change[column == c])))
+            out.number(int(self._unit[c]))
+
+
+def _integers(values: Floats, times: Floats) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """``values`` times a power of ten as integers, and which of them are exactly that; 0 elsewhere."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = np.rint(values * times)
+        whole = (np.abs(scaled) < _EXACT) & (scaled / times == values)
+    return np.where(whole, scaled, 0.0).astype(np.int64), whole

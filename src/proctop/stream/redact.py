@@ -1,0 +1,160 @@
+"""Secrets in command lines, taken out before they are written.
+
+The shapes are those in which people pass secrets as arguments: long flags and assignments whose *name* says so, short flags
+of programs known for them, user and password in URLs, headers, and tokens that look like one. A bare ``-p x`` counts as a
+password unless ``x`` is a number, an address, a path or a flag, or the program means something else by it. In doubt a word is hidden:
+a recording travels further than a screen.
+
+What cannot be seen: arguments arrive joined by spaces, so of a secret that holds spaces only the first word is known, and a
+secret passed as a plain argument looks like any other word.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+MASK = "***"
+
+_NAME = (
+    r"(?:password|passwd|passphrase|secret|token|credentials?|bearer|psk|(?:api|access|secret|private|encryption|account|shared|storage|signing|master)[-_.]?key"
+    r"|(?:^|(?<=[-_.:]))(?:pass|pwd|pw|pin)|(?-i:(?<=[a-z])(?:Pass|Pwd)))"
+)
+_SECRET_NAME = re.compile(rf"[-/\w.:]*?{_NAME}\Z", re.IGNORECASE)
+_ASSIGNED_NAME = re.compile(rf"[-/\w.:]*?(?:{_NAME}|[-_.]auth|(?<=mysql_)pwd)\Z", re.IGNORECASE)
+_NOT_SECRET = re.compile(r"(?:OLD)?PWD\Z|--?(?:no|ask|prompt|show|reset|change|generate|allow-empty)[-_]", re.IGNORECASE)
+
+_URL = re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]*):[^\s/]*@(?=[^\s/@])", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&;])([\w.-]*?(?:password|passwd|secret|token|key|sig|signature|pwd|auth|code))=[^&;\s\"']+", re.IGNORECASE)
+_JSON = re.compile(rf"({_NAME}[\"']?\s?:\s?)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_HEADER = re.compile(
+    r"\b((?:proxy-)?authorization:\s*(?:bearer|basic|digest|token|apikey)?|x-[\w-]{0,24}(?:key|token|secret)[\w-]{0,8}:|(?:set-)?cookie:|private-token:)\s*[^\s\"']+",
+    re.IGNORECASE,
+)
+_SHAPE = re.compile(
+    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?:sk|rk|pk)[-_](?:live|test|ant|proj)[-_][\w-]{10,}|sk-[A-Za-z0-9]{20,}|hv[sb]\.[\w-]{20,}|npm_[A-Za-z0-9]{30,}"
+    r"|dop_v1_[0-9a-f]{40,}|SG\.[\w-]{16,}\.[\w-]{16,})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+_HARMLESS_P = re.compile(r"(?:\[[\da-fA-F:.]+\]:)?[\d.,:/-]*\d(?:/(?:tcp|udp|sctp))?\Z|[~.]{0,2}/|\.{1,2}\Z|[-$<>|]")
+
+_MYSQL = ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mysqlcheck", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin")
+_LDAP = ("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd", "ldapcompare")
+_WHOLE: dict[str, frozenset[str]] = {
+    "sshpass": frozenset({"-p"}),
+    "redis-cli": frozenset({"-a"}),
+    "valkey-cli": frozenset({"-a"}),
+    "docker-login": frozenset({"-p"}),
+    "ipmitool": frozenset({"-P"}),
+    "zip": frozenset({"-P"}),
+    "unzip": frozenset({"-P"}),
+    "sqlcmd": frozenset({"-P"}),
+    "bcp": frozenset({"-P"}),
+    "mosquitto_pub": frozenset({"-P"}),
+    "mosquitto_sub": frozenset({"-P"}),
+    "snmpwalk": frozenset({"-A", "-X", "-c"}),
+    "snmpget": frozenset({"-A", "-X", "-c"}),
+    "nmcli": frozenset({"password", "wifi-sec.psk"}),
+    "openssl": frozenset({"-k", "-K"}),
+    **{name: frozenset({"-p"}) for name in ("mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport")},
+    **{name: frozenset({"-w"}) for name in _LDAP},
+}
+"""Programs by the flags whose value is a secret; most also take the value attached, as in ``-psecret``."""
+_ATTACHED = {**_WHOLE, **{name: frozenset({"-p"}) for name in (*_MYSQL, "7z", "7za", "7zr", "rar", "unrar")}}
+_USER: dict[str, tuple[frozenset[str], str]] = {
+    "curl": (frozenset({"-u", "--user", "-U", "--proxy-user"}), ":"),
+    "http": (frozenset({"-a", "--auth"}), ":"),
+    "https": (frozenset({"-a", "--auth"}), ":"),
+    "smbclient": (frozenset({"-U", "--user"}), "%"),
+    "rpcclient": (frozenset({"-U", "--user"}), "%"),
+    "lftp": (frozenset({"-u", "--user"}), ","),
+    "ab": (frozenset({"-A", "-P"}), ":"),
+}
+"""Programs by the flags that take user and password, and what stands between the two."""
+_OTHER_P = frozenset(
+    "mkdir cp mv install ssh scp sftp docker podman nerdctl ps top htop atop btop proctop strace ltrace gdb perf kill patch rsync tar nc ncat nmap "
+    "cargo npm npx yarn pnpm tsc python python3 perl ruby node make ninja git tmux screen journalctl systemctl lsof fuser ss netstat iptables taskset "
+    "renice ionice chrt bash sh zsh dash ksh find grep sed awk gcc g++ cc clang ld nginx apachectl postgres pg_ctl pg_dump psql pg_restore psql redis-server "
+    "mosh autossh telnet rpm dpkg read sudo su touch trap declare export pidstat iotop kubectl helm terraform ansible ansible-playbook uvicorn gunicorn flask".split()
+)
+"""Programs that mean something else by ``-p``: parents, a port, a pid, a profile."""
+_KNOWN = _OTHER_P.union(_ATTACHED, _USER)
+
+
+@lru_cache(maxsize=4096)
+def redact(command: str) -> str:
+    """``command`` with each secret replaced by ``***``.
+
+    >>> redact("mysql -u root -phunter2 shop")
+    'mysql -u root -p*** shop'
+    >>> redact("docker run -p 8080:80 nginx")
+    'docker run -p 8080:80 nginx'
+    """
+    command = _SHAPE.sub(MASK, command)
+    command = _URL.sub(rf"\1:{MASK}@", command)
+    command = _PARAMETER.sub(rf"\1={MASK}", command)
+    command = _HEADER.sub(rf"\1 {MASK}", command)
+    command = _JSON.sub(rf'\1"{MASK}"', command)
+    words = command.split(" ")
+    program = ""
+    hide = ""  # the flag whose value the next word is
+    for i, word in enumerate(words):
+        if hide:
+            hide, flag = "", hide
+            if word and not (word.startswith("-") and len(word) > 1):
+                words[i] = _hidden(program, flag, word)
+                continue
+        program = _program(word, program)
+        words[i], hide = _one(program, word)
+    return " ".join(words)
+
+
+def _program(word: str, program: str) -> str:
+    """The program that flags after ``word`` belong to: wrappers such as sudo and env come before the one they run."""
+    name = word.rpartition("/")[2].rstrip(":")
+    if name == "login" and program in ("docker", "podman", "nerdctl"):
+        return "docker-login"
+    return name if name in _KNOWN else program
+
+
+def _one(program: str, word: str) -> tuple[str, str]:
+    """``word`` without its secret, and the flag if the next word is its value."""
+    name, equals, value = word.partition("=")
+    if equals:
+        if not value or _NOT_SECRET.match(name):
+            return word, ""
+        if _ASSIGNED_NAME.match(name):
+            return f"{name}={MASK}", ""
+        if program in _USER and name in _USER[program][0]:
+            return f"{name}={_hidden(program, name, value)}", ""
+        return word, ""
+    if word.startswith("pass:") and len(word) > 5:  # openssl
+        return f"pass:{MASK}", ""
+    if word[:3].lower() == "/p:" and len(word) > 3:  # xfreerdp
+        return f"{word[:3]}{MASK}", ""
+    if word.startswith("--"):
+        wanted = (_SECRET_NAME.match(word) and not _NOT_SECRET.match(word)) or (program in _USER and word in _USER[program][0])
+        return word, word if wanted else ""
+    if word in _WHOLE.get(program, ()) or (program in _USER and word in _USER[program][0]):
+        return word, word
+    if word == "-p" and program not in _KNOWN:
+        return word, word
+    if word.startswith("-") and len(word) > 2:
+        if word[:2] in _ATTACHED.get(program, ()):
+            return f"{word[:2]}{MASK}", ""
+        if program in _USER and word[:2] in _USER[program][0]:
+            return word[:2] + _hidden(program, word[:2], word[2:]), ""
+        if _SECRET_NAME.match(word) and not _NOT_SECRET.match(word):  # -password x
+            return word, word
+    return word, ""
+
+
+def _hidden(program: str, flag: str, value: str) -> str:
+    """``value`` of ``flag`` without its secret."""
+    if program in _USER and flag in _USER[program][0]:
+        user, between, secret = value.partition(_USER[program][1])
+        return f"{user}{between}{MASK}" if secret else value
+    if flag == "-p" and flag not in _WHOLE.get(program, ()) and _HARMLESS_P.match(value):
+        return value
+    return MASK

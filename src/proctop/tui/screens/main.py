@@ -1,0 +1,412 @@
+"""The screen: header, host, table, keys. It owns what the viewer asked for and turns messages into actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from proctop import fields
+from proctop.records import Frame, ProcKey
+from proctop.settings import Settings
+from proctop.tui.messages import Moved, Opened, SortBy
+from proctop.tui.screens.menus import Choice, sort_items, user_items
+from proctop.tui.screens.pages import Help, ProcessDetail
+from proctop.tui.widgets.bars import Header, HostPanel, Keys, Notice
+from proctop.tui.widgets.process_table import ProcessTable
+from proctop.tui.widgets.prompt import Prompt
+from proctop.view import panel, table
+from proctop.view.cells import Cell, Line, fit, line
+from proctop.view.query import Query, QueryError, parse
+from proctop.view.rows import Arranger, ViewState
+
+if TYPE_CHECKING:
+    from proctop.tui.app import Proctop
+
+LEAST = (40, 8)  # columns, rows
+FILTER_HINT = "words, cpu>5, user=root, mem>1gb, image~redis, score>3, and or ! ( )   Enter keeps, Esc clears"
+SEARCH_HINT = "Enter keeps, n and N go on, Esc leaves"
+
+
+class TooSmall(Notice):
+    """Stands for the whole screen where it does not fit."""
+
+    def draw(self) -> list[Line]:
+        columns, rows = self.app.size
+        says = (f"needs {LEAST[0]}x{LEAST[1]},", f"has {columns}x{rows}")
+        return [line([Cell(fit(text, min(len(text), self.size.width), self.glyphs))], self.size.width) for text in says]
+
+
+class MainScreen(Screen[None]):
+    """Live view of one host."""
+
+    AUTO_FOCUS = "ProcessTable"
+    BINDINGS: list[BindingType] = [
+        Binding("f1,question_mark,h", "help", "help", key_display="F1 ? h", id="help"),
+        Binding("f3,slash", "search", "search", key_display="F3 /", id="search"),
+        Binding("n", "next(1)", "next match", id="next"),
+        Binding("N", "next(-1)", "previous match", id="previous"),
+        Binding("f4,backslash", "filter", "filter", key_display="F4 \\", id="filter"),
+        Binding("f5,t", "tree", "tree, flat list", key_display="F5 t", id="tree"),
+        Binding("left,minus", "collapse(True)", "fold the subtree of the selected process", key_display="← -", id="collapse"),
+        Binding("right,plus", "collapse(False)", "unfold it", key_display="→ +", id="expand"),
+        Binding("f6,less_than_sign,greater_than_sign", "sort_menu", "sort by a column", key_display="F6 < >", id="sort"),
+        Binding("I", "reverse", "reverse the order", id="reverse"),
+        Binding("A", "sort('score')", "sort by anomaly score", id="sort_score"),
+        Binding("P", "sort('cpu')", "sort by cpu", id="sort_cpu"),
+        Binding("M", "sort('rss')", "sort by memory", id="sort_memory"),
+        Binding("N", "sort('pid')", "sort by pid", id="sort_pid"),
+        Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
+        Binding("u", "user_menu", "processes of one user", id="user"),
+        Binding("H", "threads", "show or hide threads", id="threads"),
+        Binding("K", "kernel", "show or hide kernel threads", id="kernel"),
+        Binding("p", "names", "command line, with path, or name", id="names"),
+        Binding("F", "follow", "keep the selected process in view", id="follow"),
+        Binding("f7,comma", "renice(-1)", "nice − (more cpu; root)", key_display="F7 ,", id="nicer"),
+        Binding("f8,full_stop", "renice(1)", "nice + (less cpu)", key_display="F8 .", id="less_nice"),
+        Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
+        Binding("space,Z", "pause", "pause the view (sampling goes on), back to now", key_display="Space Z", id="pause"),
+        Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
+        Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),
+        Binding("f10,q", "app.quit", "quit", key_display="F10 q", id="quit"),
+    ]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        names = settings.columns or tuple(c.name for c in table.DEFAULT)
+        self._columns = [fields.COLUMN[name] for name in names]
+        query, self._query_text = _query(settings.filter)
+        self.state = ViewState(
+            sort=settings.sort,
+            reverse=settings.reverse,
+            tree=settings.tree,
+            query=query,
+            user=settings.user,
+            pids=frozenset(settings.pids),
+            kernel=settings.kernel,
+            threads=settings.threads,
+        )
+        self._arranger = Arranger()
+        self.latest: Frame | None = None
+        self.shown: Frame | None = None
+        self.paused = False
+        self._names = table.NAMES[0]
+        self._found = ""
+        self._before_search: ProcKey | None = None
+
+    @property
+    def proctop(self) -> Proctop:
+        return cast("Proctop", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TooSmall("too-small")
+        yield Header()
+        yield Notice("banner")
+        yield HostPanel()
+        yield ProcessTable(columns=self._columns, id="table")
+        yield Prompt()
+        yield Notice("selected")
+        yield Keys(self._keys())
+
+    def on_mount(self) -> None:
+        self._table = self.query_one(ProcessTable)
+        self._header = self.query_one(Header)
+        self._host = self.query_one(HostPanel)
+        self._selected = self.query_one("#selected", Notice)
+        self._banner = self.query_one("#banner", Notice)
+        self._prompt = self.query_one(Prompt)
+        self._prompt.display = False
+        self._banner.display = False
+        self.state = replace(self.state, ascii=self.proctop.ascii)
+        self.show_mode()
+
+    def on_resize(self, event: events.Resize) -> None:
+        columns, rows = event.size
+        self.set_class(columns < LEAST[0] or rows < LEAST[1], "-tiny")
+        self.set_class(rows < 18 or columns < 72, "-short")
+        self.query_one(TooSmall).redraw()
+
+    def _keys(self) -> Sequence[tuple[str, str, str]]:
+        changing = [] if self.proctop.readonly else [("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)"), ("F9", "Signal", "signal")]
+        return [
+            ("F1", "Help", "help"),
+            ("F3", "Search", "search"),
+            ("F4", "Filter", "filter"),
+            ("F5", "List" if self.state.tree else "Tree", "tree"),
+            ("F6", "Sort", "sort_menu"),
+            *changing,
+            ("Space", "Go on" if self.paused else "Pause", "pause"),
+            ("F10", "Quit", "app.quit"),
+        ]
+
+    # frames
+
+    def take(self, frame: Frame) -> None:
+        """A new frame: show it, or only say how old the shown one is."""
+        self.latest = frame
+        self._host.learn(frame)
+        if not self.paused:
+            self.shown = frame
+            self._host.show(frame)
+            self._arrange()
+        self.show_mode()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, ProcessDetail) and not self.paused:
+                screen.show(frame)
+
+    def say(self, error: str) -> None:
+        """Show a banner; "" takes it away."""
+        self._banner.display = bool(error)
+        if error:
+            self._banner.say([Cell(f" {error}", "bad")])
+
+    def _arrange(self) -> None:
+        """Order the rows of the shown frame anew and show them."""
+        frame = self.shown
+        if frame is None:
+            return
+        rows = self._arranger.arrange(frame, self.state)
+        self._table.show(
+            frame, rows, sort=self.state.sort, descending=self._descending, names=self._names, found=self._found
+        )
+        self._show_selected()
+
+    @property
+    def _descending(self) -> bool:
+        column = fields.COLUMN.get(self.state.sort)
+        return (column is None or column.descending) != self.state.reverse
+
+    def show_mode(self) -> None:
+        shown, latest = self.shown, self.latest
+        age = latest.reading.wall - shown.reading.wall if self.paused and shown and latest else None
+        mode = panel.Mode(age, self._query_text, self.state.user, self._table.follow, self.proctop.ended)
+        self._header.show(shown, mode)
+
+    def _show_selected(self) -> None:
+        """The line above the keys: who is selected and why it stands out, or how many are shown."""
+        frame, key, count = self.shown, self._table.cursor, self._table.count
+        if frame is None:
+            return
+        place = self._table.place
+        where = [Cell(f" {place + 1}/{count} " if place is not None and key is not None else f" {count} rows ", "soft")]
+        row = table.row_of(frame, key) if key is not None else None
+        if self._table.exited and key is not None:
+            self._selected.say([Cell(f" pid {key.pid}", "strong"), Cell("  exited", "warn")], where)
+            return
+        order = self._table.order
+        if key is None and self.state.sort == "score" and not self.state.reverse and len(order):
+            row = int(order[0])  # nobody is selected: the first one is the news
+            row = row if row >= 0 and table.why_text(frame, row) else None
+        if row is None or row < 0:
+            self._selected.say([], where)
+        else:
+            reasons = table.why_text(frame, row)
+            name = Cell(f" {frame.batch.labels[row].comm}", "strong")
+            says = Cell(f"  {reasons or 'nothing unusual'}", table.level(frame, row) if reasons else "soft")
+            self._selected.say([name, Cell(f" {frame.reading.key(row).pid}", "soft"), says], where)
+
+    def _look(self, **changes: Any) -> None:
+        """Change what is asked for, and show it."""
+        self.state = replace(self.state, **changes)
+        self._arrange()
+        self.show_mode()
+
+    # messages
+
+    def on_moved(self, message: Moved) -> None:
+        self._show_selected()
+
+    def on_opened(self, message: Opened) -> None:
+        if self.shown is not None:
+            self.app.push_screen(ProcessDetail(message.key, self.shown, self.proctop.actions.detail))
+
+    def on_sort_by(self, message: SortBy) -> None:
+        self.action_sort(message.column)
+
+    def on_prompt_edited(self, message: Prompt.Edited) -> None:
+        if message.purpose == "search":
+            self._found = message.text
+            self._arrange()
+            self._seek(1, from_here=True)
+        else:
+            self._filter(message.text)
+
+    def on_prompt_closed(self, message: Prompt.Closed) -> None:
+        self._table.focus()
+        if message.purpose == "search" and not message.kept:
+            self._found = ""
+            self._table.select(self._before_search)
+            self._arrange()
+        elif message.purpose == "filter":
+            self._filter(message.text if message.kept else "")
+
+    def _filter(self, text: str) -> None:
+        """Apply a filter while it is typed; one that does not parse leaves the last good one in force."""
+        if text.strip():
+            try:
+                query: Query | None = parse(text)
+            except QueryError as error:
+                self._prompt.hint(error.message, error.column)
+                return
+        else:
+            query = None
+        self._query_text = text.strip()
+        self._look(query=query)
+        self._prompt.hint(FILTER_HINT if not text.strip() else f"{self._table.count} processes match")
+
+    def _seek(self, step: int, *, from_here: bool = False) -> None:
+        """Select the next process whose name, command line or pid holds the text looked for."""
+        frame, word = self.shown, self._found.casefold()
+        if frame is None or not word:
+            return
+        order = self._table.order
+        start = self._table.place
+        first = 0 if start is None else start if from_here else start + step
+        for k in range(len(order)):
+            place = (first + step * k) % len(order)
+            i = int(order[place])
+            if i < 0:
+                continue
+            label = frame.batch.labels[i]
+            if word in label.comm.casefold() or word in label.command.casefold() or word == str(int(frame.reading.pid[i])):
+                self._table.select(frame.reading.key(i))
+                self._prompt.hint(SEARCH_HINT)
+                return
+        self._prompt.hint(f"nothing holds {self._found!r}", 0)
+
+    # actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("signal", "renice") and self.proctop.readonly:
+            return False
+        if action == "next":
+            return bool(self._found)  # N sorts by pid while nothing is searched
+        if action == "sort" and parameters == ("pid",):
+            return not self._found
+        return True
+
+    def action_help(self) -> None:
+        remarks: list[str] = []
+        if self.latest is not None:
+            reading = self.latest.reading
+            remarks = [*reading.notes, *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps)]
+        self.app.push_screen(Help(self._documented(), remarks))
+
+    def _documented(self) -> list[tuple[str, str]]:
+        """Every key and what it does, from the bindings."""
+        seen: dict[str, tuple[str, str]] = {}
+        for owner in (self.BINDINGS, ProcessTable.BINDINGS):
+            for binding in owner:
+                if isinstance(binding, Binding) and binding.description and self.check_action(*called(binding.action)) is not False:
+                    seen.setdefault(binding.id or binding.key, (binding.key_display or _spelled(binding.key), binding.description))
+        seen["palette"] = ("Ctrl+P", "every action and theme by name")
+        return list(seen.values())
+
+    def action_search(self) -> None:
+        self._before_search = self._table.cursor
+        self._prompt.ask("search", "", SEARCH_HINT)
+
+    def action_next(self, step: int) -> None:
+        self._seek(step)
+
+    def action_filter(self) -> None:
+        self._prompt.ask("filter", self._query_text, FILTER_HINT)
+
+    def action_tree(self) -> None:
+        self._look(tree=not self.state.tree)
+        self.query_one(Keys).set_keys(self._keys())
+
+    def action_collapse(self, fold: bool) -> None:
+        key = self._table.cursor
+        if key is not None and self.state.tree:
+            folded = self.state.collapsed
+            self._look(collapsed=folded | {key} if fold else folded - {key})
+
+    def action_sort_menu(self) -> None:
+        self.app.push_screen(Choice("Sort by", sort_items(), self.state.sort), self._sorted)
+
+    def _sorted(self, column: str | None) -> None:
+        if column:
+            self._look(sort=column, reverse=False)
+
+    def action_sort(self, column: str) -> None:
+        """Sort by a column; once more reverses. The columns of words about a score sort by it."""
+        column = "score" if column in ("history", "why") else column
+        again = column == self.state.sort
+        self._look(sort=column, reverse=not self.state.reverse if again else False)
+
+    def action_reverse(self) -> None:
+        self._look(reverse=not self.state.reverse)
+
+    def action_user_menu(self) -> None:
+        if self.shown is not None:
+            self.app.push_screen(Choice("Processes of", user_items(self.shown), self.state.user), self._of_user)
+
+    def _of_user(self, user: str | None) -> None:
+        if user is not None:
+            self._look(user=user)
+
+    def action_threads(self) -> None:
+        self.proctop.want_threads(not self.state.threads)
+        self._look(threads=not self.state.threads)
+
+    def action_kernel(self) -> None:
+        self._look(kernel=not self.state.kernel)
+
+    def action_names(self) -> None:
+        self._names = table.NAMES[(table.NAMES.index(self._names) + 1) % len(table.NAMES)]
+        self._arrange()
+
+    def action_follow(self) -> None:
+        self._table.follow = not self._table.follow
+        self._arrange()
+        self.show_mode()
+
+    def action_pause(self) -> None:
+        self.paused = not self.paused
+        if not self.paused and self.latest is not None:
+            self.shown = self.latest
+            self._host.show(self.latest)
+            self._arrange()
+        self.show_mode()
+        self.query_one(Keys).set_keys(self._keys())
+
+    def action_back(self) -> None:
+        """Undo the narrowest thing first."""
+        if self._found:
+            self._found = ""
+            self._arrange()
+        elif self.state.query is not None:
+            self._query_text = ""
+            self._look(query=None)
+        elif self.state.user:
+            self._look(user="")
+        else:
+            self._table.select(None)
+
+    def action_renice(self, delta: int) -> None:
+        if self._table.cursor is not None and not self._table.exited:
+            self.proctop.renice(self._table.cursor, delta)
+
+    def action_signal(self) -> None:
+        key, frame = self._table.cursor, self.shown
+        if key is not None and frame is not None and not self._table.exited:
+            self.proctop.ask_signal(key, frame)
+
+
+def _query(text: str) -> tuple[Query | None, str]:
+    return (parse(text), text) if text.strip() else (None, "")
+
+
+def called(action: str) -> tuple[str, tuple[object, ...]]:
+    return action.partition("(")[0], ()
+
+
+def _spelled(key: str) -> str:
+    names = {"up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End", "enter": "Enter"}
+    return names.get(key, key)

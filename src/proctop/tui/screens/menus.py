@@ -1,0 +1,98 @@
+"""Menus over the table: sort, user, signal, and the question before a signal is sent."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from proctop.fields import COLUMNS
+from proctop.records import Frame
+from proctop.tui.messages import Chosen
+from proctop.tui.widgets.bars import Notice
+from proctop.tui.widgets.menu import Item, Menu
+from proctop.view.cells import Cell
+
+
+class Choice(ModalScreen[str | None]):
+    """Asks for one item; None when the user thinks better of it."""
+
+    BINDINGS: list[BindingType] = [Binding("escape,q,f10", "dismiss(None)", "back", show=False)]
+    AUTO_FOCUS = "Menu"
+
+    def __init__(self, title: str, items: Sequence[Item], chosen: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._menu = Menu(items, chosen)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="choice"):
+            yield Notice("choice-title")
+            yield self._menu
+
+    def on_mount(self) -> None:
+        box = self.query_one("#choice")
+        box.styles.width = max(self._menu.widest, len(self._title) + 2, 18)
+        self.query_one("#choice-title", Notice).say([Cell(f" {self._title}", "strong")])
+
+    def on_chosen(self, message: Chosen) -> None:
+        self.dismiss(message.value)
+
+
+class Confirm(ModalScreen[bool]):
+    """A question with what it is about, one fact a line; only "y" says yes."""
+
+    BINDINGS: list[BindingType] = [
+        Binding("y,Y", "dismiss(True)", "yes", show=False),
+        Binding("n,N,escape,q,f10", "dismiss(False)", "no", show=False),
+    ]
+
+    def __init__(self, question: str, facts: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._question, self._facts = question, tuple(facts)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="confirm"):
+            yield Notice("confirm-question")
+            for k in range(len(self._facts)):
+                yield Notice(f"confirm-fact-{k}")
+            yield Notice("confirm-answer")
+
+    def on_mount(self) -> None:
+        self.query_one("#confirm-question", Notice).say([Cell(f" {self._question}", "strong")])
+        for k, (name, value) in enumerate(self._facts):
+            self.query_one(f"#confirm-fact-{k}", Notice).say([Cell(f" {name:8}", "soft"), Cell(value)])
+        self.query_one("#confirm-answer", Notice).say([Cell(" y", "key"), Cell(" yes   ", "soft"), Cell("n", "key"), Cell(" no", "soft")])
+
+
+def sort_items() -> list[Item]:
+    return [Item(c.name, c.title, c.help) for c in COLUMNS if c.name not in ("history", "why")]
+
+
+def user_items(frame: Frame) -> list[Item]:
+    counts = Counter(label.user for label in frame.batch.labels)
+    users = [Item(user, user, f"{number} processes") for user, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return [Item("", "all users", f"{len(frame.batch)} processes"), *users]
+
+
+def signal_items() -> list[Item]:
+    """Every signal of this kernel, the one that asks politely first."""
+    polite = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2)
+    rest = sorted(s for s in signal.Signals if s not in polite)
+    return [Item(str(int(s)), f"{int(s):2} {s.name}", _SAYS.get(s.name, "")) for s in (*polite, *rest)]
+
+
+_SAYS = {
+    "SIGTERM": "ask to end",
+    "SIGINT": "interrupt, as Ctrl+C",
+    "SIGHUP": "hang up, often: reload",
+    "SIGQUIT": "end with a core dump",
+    "SIGKILL": "end at once, no clean-up",
+    "SIGSTOP": "stop",
+    "SIGCONT": "go on",
+}

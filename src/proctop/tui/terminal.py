@@ -1,0 +1,106 @@
+"""The terminal driver: Textual's for Linux, made quiet at rest and honest about a terminal that stalls or goes away.
+
+Textual's own wakes ten times a second to look for input, spins when the terminal has gone (a read that returns
+nothing), and blocks the event loop once 30 writes wait for a terminal that does not take them.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+from codecs import getincrementaldecoder
+from typing import IO, Any
+
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
+from textual.drivers.linux_driver import LinuxDriver
+
+ESCAPE_DELAY = 0.05
+"""Seconds after which a lone ESC is the key and not the begin of a sequence."""
+
+
+class Writer(WriterThread):
+    """Ends quietly when the terminal has gone, instead of leaving a queue that nobody empties."""
+
+    def __init__(self, file: IO[str]) -> None:
+        super().__init__(file)
+        self.gone = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except (OSError, ValueError):  # EIO after a hang-up; a closed file
+            self.gone = True
+            while self._queue.get() is not None:
+                pass
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+
+class Terminal(LinuxDriver):
+    """Reads input only when there is some, drops output that a stalled terminal does not take, and reports a hang-up as SIGHUP."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wake_read, self._wake_write = os.pipe()
+        self.stale = False  # output was dropped: the whole screen is to be painted again
+
+    @property
+    def ready(self) -> bool:
+        """Whether the terminal takes output as fast as it comes."""
+        return isinstance(self._writer_thread, Writer) and self._writer_thread.waiting < MAX_QUEUED_WRITES // 2
+
+    def start_application_mode(self) -> None:
+        linux_driver.WriterThread = Writer  # type: ignore[misc]  # the one hook that Textual leaves
+        super().start_application_mode()
+
+    def write(self, data: str) -> None:
+        """Queue ``data``; once the terminal has stalled, drop it and mark the screen stale."""
+        thread = self._writer_thread
+        if isinstance(thread, Writer) and (thread.gone or thread.waiting >= MAX_QUEUED_WRITES - 2):
+            self.stale = True
+            return
+        super().write(data)
+
+    def disable_input(self) -> None:
+        os.write(self._wake_write, b"\0")
+        super().disable_input()
+
+    def close(self) -> None:
+        super().close()
+        os.close(self._wake_write)
+        os.close(self._wake_read)
+
+    def run_input_thread(self) -> None:
+        """Wait for input without a timeout unless a sequence is half read, and turn it into events."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                timeout = None if parser._timeout_time is None else ESCAPE_DELAY
+                ready = {key.fd for key, _ in selector.select(timeout)}
+                if self._wake_read in ready:
+                    os.read(self._wake_read, 64)
+                if self.fileno in ready and not self._take(parser, decode):
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    return
+                for event in parser.tick():
+                    self.process_message(event)
+
+    def _take(self, parser: XTermParser, decode: Any) -> bool:
+        """Read and dispatch what is there; False when the terminal has gone."""
+        try:
+            data = os.read(self.fileno, 4096)
+        except OSError:
+            return False
+        if not data:
+            return False
+        for event in parser.feed(decode(data)):
+            self.process_message(event)
+        return True

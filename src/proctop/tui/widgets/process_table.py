@@ -1,0 +1,200 @@
+"""The process table. Its state: the frame, the order of its rows, and the cursor, which is a process and not a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from textual import events
+from textual.binding import Binding, BindingType
+
+from proctop.fields import Column
+from proctop.records import Frame, Ints, ProcKey
+from proctop.tui.messages import Moved, Opened, SortBy
+from proctop.tui.widgets.lines import Lines
+from proctop.view import table
+from proctop.view.cells import Cell, Line, line, width
+from proctop.view.rows import Rows
+
+
+class ProcessTable(Lines, can_focus=True):
+    """Shows the rows of :meth:`show` that fit. Line 0 is the titles."""
+
+    BINDINGS: list[BindingType] = [
+        Binding("up", "move(-1)", "previous process", show=False, id="up"),
+        Binding("down", "move(1)", "next process", show=False, id="down"),
+        Binding("pageup", "page(-1)", "page up", show=False, id="pageup"),
+        Binding("pagedown", "page(1)", "page down", show=False, id="pagedown"),
+        Binding("home", "edge(0)", "first process", show=False, id="home"),
+        Binding("end", "edge(1)", "last process", show=False, id="end"),
+        Binding("enter", "open", "detail of the selected process", show=False, id="open"),
+    ]
+
+    def __init__(self, *, columns: Sequence[Column], id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._columns = columns
+        self._frame: Frame | None = None
+        self._rows: Rows | None = None
+        self._sort, self._descending, self._names, self._found = "score", True, "short", ""
+        self._contained = False
+        self._slots: tuple[table.Slot, ...] = ()
+        self.cursor: ProcKey | None = None
+        self.follow = False
+        self.top = 0  # the first place shown
+        self._place: int | None = None  # of the cursor, where it was seen last
+        self._ghost: tuple[Cell, ...] | None = None  # the row of a selected process that has exited
+
+    def show(self, frame: Frame, rows: Rows, *, sort: str, descending: bool, names: str, found: str = "") -> None:
+        """Take new data; paint what differs."""
+        self._frame, self._rows = frame, rows
+        self._sort, self._descending, self._names, self._found = sort, descending, names, found
+        self._contained = self._contained or any(label.container is not None for label in frame.batch.labels)
+        self._settle()
+        self.redraw()
+
+    @property
+    def count(self) -> int:
+        """Lines there are to show, the kept row of an exited process included."""
+        return (len(self._rows.order) if self._rows is not None else 0) + (self._ghost is not None)
+
+    @property
+    def order(self) -> Ints:
+        """What is shown, top to bottom, as :attr:`Rows.order`."""
+        return self._rows.order if self._rows is not None else np.zeros(0, dtype=np.int64)
+
+    @property
+    def exited(self) -> bool:
+        return self._ghost is not None
+
+    @property
+    def place(self) -> int | None:
+        """Where the cursor stands, from 0."""
+        return self._place
+
+    def select(self, key: ProcKey | None) -> None:
+        """Put the cursor on a process and bring it into view."""
+        self.cursor, self._ghost = key, None
+        self._place = None
+        self._settle()
+        self._reveal()
+        self.redraw()
+        self.post_message(Moved(self.cursor))
+
+    def _settle(self) -> None:
+        """Find the cursor's place in the new order."""
+        frame, rows = self._frame, self._rows
+        if frame is None or rows is None:
+            return
+        if self.cursor is not None:
+            place = table.place_of(frame, rows, self.cursor)
+            if place is not None:
+                self._ghost, self._place = None, place
+            elif table.row_of(frame, self.cursor) is not None:  # alive, but filtered out
+                self._ghost, self._place = None, None
+                self.cursor = None
+            elif self._place is not None:
+                self._ghost = self._ghost or self._last_look()
+                self._place = min(self._place, len(rows.order))
+            else:
+                self.cursor = None
+            if self.follow:
+                self._reveal()
+        self.top = max(0, min(self.top, self.count - self._room))
+
+    def _last_look(self) -> tuple[Cell, ...]:
+        """The cells of the cursor's line as they were painted, kept while it stays selected."""
+        place = self._place if self._place is not None else 0
+        y = 1 + place - self.top
+        if self._slots and 0 < y < len(self.lines):
+            return self.lines[y].cells
+        return (Cell(f"{self.cursor.pid if self.cursor else ''} "),)
+
+    @property
+    def _room(self) -> int:
+        return max(1, self.size.height - 1)
+
+    def _reveal(self) -> None:
+        if self._place is None:
+            return
+        if self._place < self.top:
+            self.top = self._place
+        elif self._place >= self.top + self._room:
+            self.top = self._place - self._room + 1
+
+    def draw(self) -> list[Line]:
+        frame, rows = self._frame, self._rows
+        total = self.size.width
+        if frame is None or rows is None:
+            return [table.titles(table.layout(total, self._columns), total, "", True, self.glyphs)]
+        slots = self._slots = table.layout(total, self._columns, contained=self._contained)
+        out = [table.titles(slots, total, self._sort, self._descending, self.glyphs)]
+        ghost = self._place if self._ghost is not None and self._place is not None else None
+        first = self.top - (ghost is not None and ghost < self.top)
+        cells = table.body(frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found)
+        if ghost is not None and self._ghost is not None and self.top <= ghost < self.top + self._room:
+            cells.insert(ghost - self.top, self._dimmed(self._ghost, slots))
+        for k, parts in enumerate(cells[: self._room]):
+            out.append(line(parts, total, "cursor" if self.top + k == self._place else ""))
+        return out
+
+    @staticmethod
+    def _dimmed(cells: tuple[Cell, ...], slots: Sequence[table.Slot]) -> tuple[Cell, ...]:
+        """A row in faint colours that says "exited" where the score was."""
+        room = slots[0].width + 1 if slots else 0
+        out = [Cell("exited".ljust(room)[:room], "badge" if room else "faint")]
+        x = 0
+        for cell in cells:
+            size = width(cell.text)
+            if x >= room:
+                out.append(Cell(cell.text, "faint"))
+            x += size
+        return tuple(out)
+
+    def action_move(self, step: int) -> None:
+        if not self.count:
+            return
+        start = self._place if self._place is not None else self.top - 1 if step > 0 else self.top + 1
+        self._go(start + step)
+
+    def action_page(self, step: int) -> None:
+        self._go((self._place if self._place is not None else self.top) + step * (self._room - 1))
+
+    def action_edge(self, end: int) -> None:
+        self._go(self.count if end else 0)
+
+    def action_open(self) -> None:
+        if self.cursor is not None and not self.exited:
+            self.post_message(Opened(self.cursor))
+
+    def _go(self, place: int) -> None:
+        if self._frame is None or self._rows is None or not len(self._rows.order):
+            return
+        if self._ghost is not None and self._place is not None and place > self._place:
+            place -= 1  # the kept row vanishes
+        place = max(0, min(place, len(self._rows.order) - 1))
+        self.select(table.key_at(self._frame, self._rows, place))
+
+    def scroll_lines(self, step: int) -> None:
+        """Move the window over the rows and leave the cursor."""
+        self.top = max(0, min(self.top + step, self.count - self._room))
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_lines(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_lines(-3)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            column = table.column_at(self._slots, event.x)
+            if column is not None:
+                self.post_message(SortBy(column))
+            return
+        place = self.top + event.y - 1
+        if place < self.count and place != self._place:
+            self._go(place)
+        elif event.chain >= 2:
+            self.action_open()

@@ -1,0 +1,81 @@
+"""The line in which a search or a filter is typed, and below it what is wrong with it, at its column."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input
+
+from proctop.tui.widgets.bars import Notice
+from proctop.view.cells import Cell
+
+
+class Prompt(Vertical):
+    """Hidden until :meth:`ask`. Sends :class:`Edited` at every change, :class:`Closed` at Enter or Esc."""
+
+    BINDINGS: list[BindingType] = [Binding("escape", "close(False)", "leave", show=False)]
+
+    class Edited(Message):
+        def __init__(self, purpose: str, text: str) -> None:
+            super().__init__()
+            self.purpose, self.text = purpose, text
+
+    class Closed(Message):
+        def __init__(self, purpose: str, text: str, kept: bool) -> None:
+            super().__init__()
+            self.purpose, self.text, self.kept = purpose, text, kept
+
+    def __init__(self) -> None:
+        super().__init__(id="prompt")
+        self.purpose = ""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="prompt-line"):
+            yield Notice("prompt-label")
+            field = Input(compact=True, select_on_focus=False, id="prompt-input")
+            field.cursor_blink = False
+            yield field
+        yield Notice("prompt-hint")
+
+    def ask(self, purpose: str, text: str, hint: str) -> None:
+        self.purpose = purpose
+        self.display = True
+        label = self.query_one("#prompt-label", Notice)
+        label.styles.width = len(purpose) + 3
+        label.say([Cell(f" {purpose}: ", "key")])
+        self.hint(hint)
+        field = self.query_one(Input)
+        with field.prevent(Input.Changed):
+            field.value = text
+        field.cursor_position = len(text)
+        field.focus()
+
+    def hint(self, text: str, column: int | None = None) -> None:
+        """Say something below the line; with a ``column`` of the text, as an error that points there."""
+        notice = self.query_one("#prompt-hint", Notice)
+        if column is None:
+            notice.say([Cell(f" {text}", "soft")])
+            return
+        field = self.query_one(Input)
+        x = max(0, len(self.purpose) + 3 + column - field.scroll_offset.x)
+        room = max(0, self.size.width - len(text) - 3)
+        if x <= room:
+            notice.say([Cell(" " * x), Cell("^ " + text, "bad")])
+        else:  # no room on the right of the caret
+            before = max(0, x - len(text) - 1)
+            notice.say([Cell(" " * before), Cell(text + " ^" if before else f"column {column + 1}: {text}", "bad")])
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited(self.purpose, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_close(True)
+
+    def action_close(self, kept: bool) -> None:
+        text = self.query_one(Input).value
+        self.display = False
+        self.post_message(self.Closed(self.purpose, text, kept))

@@ -1,0 +1,232 @@
+"""The host as lines: the header, and the panel of gauges with their history."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from proctop.records import Frame, HostRates
+from proctop.view import sparkline
+from proctop.view.cells import Cell, Glyphs, Line, fit, line, sides, width
+from proctop.view.table import FULL
+from proctop.view.units import duration, percent, size
+
+NAN = float("nan")
+GAUGES = ("cpu", "mem", "swap", "psi", "disk", "net")
+LENGTH = 120
+
+
+class Past:
+    """The last values of each gauge, oldest first. Readings that were not shown leave a gap."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, deque[float]] = {name: deque(maxlen=LENGTH) for name in GAUGES}
+        self._tick = -1
+
+    def push(self, frame: Frame) -> None:
+        missed = frame.tick - self._tick - 1 if 0 <= self._tick < frame.tick else 0
+        self._tick = frame.tick
+        for name, value in _levels(frame.host).items():
+            self._values[name].extend([NAN] * min(missed, LENGTH) + [value])
+
+    def of(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        return np.array(self._values[name], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What the header says about the screen itself."""
+
+    paused: float | None = None  # seconds since the frame that is shown
+    query: str = ""
+    user: str = ""
+    follow: bool = False
+    ended: bool = False
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0 if part == 0 else NAN
+
+
+def _levels(host: HostRates) -> dict[str, float]:
+    """The gauges as shares or bytes per second."""
+    return {
+        "cpu": host.cpu,
+        "mem": _share(host.memory_used, host.memory_total),
+        "swap": _share(host.swap_used, host.swap_total),
+        "psi": max((some for some, _ in host.pressure.values() if some == some), default=NAN),
+        "disk": host.disk_read + host.disk_write,
+        "net": host.net_rx + host.net_tx,
+    }
+
+
+def header(frame: Frame | None, total: int, glyphs: Glyphs, mode: Mode) -> Line:
+    """Host, time, how it is read, and on the right what nobody may overlook."""
+    if frame is None:
+        return line([Cell(" proctop", "strong"), Cell("  reading this host", "soft")], total)
+    reading = frame.reading
+    left = [
+        Cell(fit(f" {reading.info.hostname}", min(width(reading.info.hostname) + 1, 24), glyphs), "strong"),
+        Cell(time.strftime("  %H:%M:%S", time.localtime(reading.wall))),
+    ]
+    extra = [
+        f"  {reading.source} every {_seconds(reading.interval)}",
+        f"  up {duration(reading.boot, 6)}",
+        f"  {len(reading)} processes",
+    ]
+    if frame.host.load is not None:
+        extra.append("  load " + " ".join(f"{value:.2f}" for value in frame.host.load))
+    right = _badges(frame, glyphs, mode)
+    room = total - sum(width(c.text) for c in [*left, *right]) - 1
+    for text in extra:
+        text = glyphs.plain(text)
+        if width(text) <= room:
+            left.append(Cell(text, "soft"))
+            room -= width(text)
+    return sides(left, right, total)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g}s"
+
+
+def _badges(frame: Frame, glyphs: Glyphs, mode: Mode) -> list[Cell]:
+    out: list[Cell] = []
+    reading = frame.reading
+    remarks = [*reading.notes, *(f"{gap.field}: {gap.reason}" for gap in reading.gaps)]
+    if remarks:
+        more = f" (+{len(remarks) - 1}, see F1)" if len(remarks) > 1 else ""
+        text = fit(remarks[0], min(width(remarks[0]), 44), glyphs)
+        out.append(Cell(f"{text}{more} ", "soft"))
+    if mode.user:
+        out.append(Cell(fit(f"user {mode.user} ", min(width(mode.user) + 6, 20), glyphs), "mid"))
+    if mode.query:
+        out.append(Cell(fit(f"filter {mode.query} ", min(width(mode.query) + 8, 32), glyphs), "mid"))
+    if mode.follow:
+        out.append(Cell("follow ", "soft"))
+    if reading.late > max(0.25, reading.interval / 2):
+        out.append(Cell(f"late {_seconds(round(reading.late, 1))} ", "warn"))
+    if frame.warming < 1.0:
+        out.append(Cell(f"warming {frame.warming * 100:.0f}% ", "good"))
+    if mode.ended:
+        out.append(Cell(" ENDED ", "badge"))
+    if mode.paused is not None:
+        out.append(Cell(f" PAUSED {duration(mode.paused, 6)} ", "badge"))
+    return out
+
+
+def panel(frame: Frame | None, past: Past, total: int, rows: int, glyphs: Glyphs) -> list[Line]:
+    """The gauges: on four rows with history, or in short on one."""
+    if frame is None or rows < 1:
+        return []
+    if rows < 4:
+        return [_short(frame.host, total, glyphs)]
+    half = (total - 3) // 2
+    texts = _texts(frame.host, glyphs)
+    out = []
+    for left, right in (("cpu", "psi"), ("mem", "disk"), ("swap", "net")):
+        cells = [Cell(" "), *_gauge(left, texts[left], past, half, glyphs), Cell(glyphs.bar.center(1), "faint")]
+        out.append(line([*cells, Cell(" "), *_gauge(right, texts[right], past, half, glyphs)], total))
+    out.append(_strip(frame, total, glyphs))
+    return out
+
+
+TEXT = 28
+"""Cells of the words beside a gauge."""
+
+
+def _gauge(name: str, text: list[Cell], past: Past, total: int, glyphs: Glyphs) -> list[Cell]:
+    room = max(0, min(total - 6 - TEXT, LENGTH))
+    high = 1.0 if name in ("cpu", "mem", "swap", "psi") else None
+    spark = sparkline.text(past.of(name), room, high=high, ascii=glyphs.ascii) + " " if room > 2 else ""
+    said = line(text, max(0, total - 5 - width(spark))).cells
+    return [Cell(f"{name:5}", "soft"), Cell(spark, "spark"), *said]
+
+
+def _pair(label: str, text: str, cells: int, style: str = "text") -> list[Cell]:
+    return [Cell(f"{label} ", "soft"), Cell(f"{text:<{cells}}", style)]
+
+
+def _pct(share: float, cells: int = 4) -> str:
+    return percent(share * 100, cells)
+
+
+def _hot(share: float, limit: float) -> str:
+    return "warn" if share >= limit else "text"
+
+
+def _texts(host: HostRates, glyphs: Glyphs) -> dict[str, list[Cell]]:
+    """What stands beside the history of each gauge, at most 23 cells."""
+    plain = glyphs.plain
+    user = host.parts.get("user", NAN) + host.parts.get("nice", NAN)
+    pressure = {name: host.pressure.get(name, (NAN, NAN))[0] for name in ("cpu", "memory", "io")}
+    return {
+        "cpu": [
+            Cell(f"{plain(_pct(host.cpu, 5)):>5}% ", _hot(host.cpu, 0.95)),
+            *_pair(" us", plain(percent(user * 100, 3)), 3),
+            *_pair(" sy", plain(percent(host.parts.get("system", NAN) * 100, 3)), 3),
+            *_pair(" io", plain(percent(host.parts.get("iowait", NAN) * 100, 3)), 3, _hot(host.parts.get("iowait", NAN), 0.2)),
+        ],
+        "mem": _of(host.memory_used, host.memory_total, plain, 0.95),
+        "swap": _of(host.swap_used, host.swap_total, plain, 0.5) if host.swap_total else [Cell(" none", "faint")],
+        "psi": [
+            cell
+            for label, name in (("cpu", "cpu"), ("  mem", "memory"), ("  io", "io"))
+            for cell in _pair(label, plain(percent(pressure[name] * 100, 3)), 3, _hot(pressure[name], 0.2))
+        ],
+        "disk": [
+            *_pair("r", plain(size(host.disk_read, 5)), 5),
+            *_pair(" w", plain(size(host.disk_write, 5)), 5),
+            *_pair(" busy", plain(percent(host.disk_busy * 100, 3)) + "%", 4, _hot(host.disk_busy, 0.9)),
+        ],
+        "net": [
+            *_pair(glyphs.rx.strip(), plain(size(host.net_rx, 5)), 5),
+            *_pair(" " + glyphs.tx.strip(), plain(size(host.net_tx, 5)), 5),
+        ],
+    }
+
+
+def _of(used: float, whole: float, plain: object, limit: float) -> list[Cell]:
+    share = _share(used, whole)
+    text = f"{percent(share * 100, 5):>5}% "
+    rest = f" {size(used, 5)} of {size(whole, 5)}"
+    if callable(plain):
+        text, rest = plain(text), plain(rest)
+    return [Cell(text, _hot(share, limit)), Cell(rest, "soft")]
+
+
+def _strip(frame: Frame, total: int, glyphs: Glyphs) -> Line:
+    """The highest score of each reading, newest on the right, and the load of each cpu where there is room."""
+    top = float(frame.history.host[-1]) if frame.history.host.size else NAN
+    alerts = int(frame.scores.alerting.sum())
+    text = f" top {percent(top, 4)}"
+    said = Cell(f"  {alerts} alerting ", "alert") if alerts else Cell("  no alerts ", "faint")
+    cores = frame.host.cores
+    right = [Cell(glyphs.plain(text)), said]
+    room = total - 6 - sum(width(c.text) for c in right)
+    spare = room - LENGTH - 8
+    if 0 < len(cores) <= spare:
+        right += [Cell(" cpus ", "soft"), Cell(_heights(cores, glyphs), "spark")]
+        room = total - 6 - sum(width(c.text) for c in right)
+    cells = min(room, LENGTH)
+    shown = sparkline.text(frame.history.host[-cells:], cells, high=FULL, ascii=glyphs.ascii) if cells > 0 else ""
+    return sides([Cell(" score", "soft"), Cell(shown, "spark"), *right[:2]], right[2:], total)
+
+
+def _heights(shares: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], glyphs: Glyphs) -> str:
+    return sparkline.text(np.asarray(shares, dtype=np.float32), len(shares), high=1.0, ascii=glyphs.ascii)
+
+
+def _short(host: HostRates, total: int, glyphs: Glyphs) -> Line:
+    plain = glyphs.plain
+    levels = _levels(host)
+    cells = [Cell(" ")]
+    for name in ("cpu", "mem", "swap", "psi"):
+        cells += [Cell(f"{name} ", "soft"), Cell(f"{plain(percent(levels[name] * 100, 3)):>3}%  ", _hot(levels[name], 0.95))]
+    cells += [Cell("disk ", "soft"), Cell(f"{plain(size(levels['disk'], 5)):>5}  ")]
+    cells += [Cell("net ", "soft"), Cell(f"{plain(size(levels['net'], 5)):>5}")]
+    return line(cells, total)

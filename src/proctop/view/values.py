@@ -1,0 +1,192 @@
+"""The number or the words of every column and feature, for all rows of a frame or some.
+
+Rows index the frame; a negative row ``~j`` is thread ``j`` of ``frame.reading.threads``, whose rates are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from proctop import fields
+from proctop.fields import Unit
+from proctop.records import Floats, Frame, Index, Label, Status
+from proctop.view import sparkline, units
+
+_Numbers = Callable[[Frame], Floats]
+
+
+def _feature(name: str, scale: float = 1.0) -> _Numbers:
+    k = fields.FEATURE[name]
+    return lambda frame: frame.batch.values[k].astype(np.float64) * scale
+
+
+def _sum_of(first: str, second: str) -> _Numbers:
+    a, b = fields.FEATURE[first], fields.FEATURE[second]
+    return lambda frame: frame.batch.values[a].astype(np.float64) + frame.batch.values[b]
+
+
+def _counter(name: str) -> _Numbers:
+    k = fields.COUNTER[name]
+    return lambda frame: frame.reading.counters[k]
+
+
+def _cpu_time(frame: Frame) -> Floats:
+    counters = frame.reading.counters
+    spent: Floats = counters[fields.COUNTER["utime"]] + counters[fields.COUNTER["stime"]]
+    return spent / 1e9
+
+
+def _start(frame: Frame) -> Floats:
+    info = frame.reading.info
+    return info.boot_time + frame.reading.start / info.ticks
+
+
+def _elapsed(frame: Frame) -> Floats:
+    reading = frame.reading
+    return np.maximum(reading.boot - reading.start / reading.info.ticks, 0.0)
+
+
+def _memory_percent(frame: Frame) -> Floats:
+    memory = frame.reading.info.memory
+    share: Floats = frame.batch.values[fields.FEATURE["rss"]].astype(np.float64) / (memory if memory > 0 else np.nan)
+    return share * 100.0
+
+
+_NUMBERS: Final[dict[str, tuple[Unit, _Numbers]]] = {
+    **{f.name: (f.unit, _feature(f.name)) for f in fields.FEATURES},
+    "score": (Unit.NATS, lambda frame: frame.scores.rank.astype(np.float64)),
+    "alert": (Unit.NATS, lambda frame: frame.scores.alert.astype(np.float64)),
+    "pid": (Unit.NONE, lambda frame: frame.reading.pid.astype(np.float64)),
+    "ppid": (Unit.NONE, _counter("ppid")),
+    "priority": (Unit.NONE, _counter("priority")),
+    "nice": (Unit.NONE, _counter("nice")),
+    "cpu": (Unit.PERCENT, _feature("cpu", 100.0)),
+    "run_wait": (Unit.PERCENT, _feature("run_wait", 100.0)),
+    "mem": (Unit.PERCENT, _memory_percent),
+    "faults": (Unit.PER_SECOND, _sum_of("minflt", "majflt")),
+    "switches": (Unit.PER_SECOND, _sum_of("vctx", "nvctx")),
+    "time": (Unit.SECONDS, _cpu_time),
+    "start": (Unit.SECONDS, _start),
+    "elapsed": (Unit.SECONDS, _elapsed),
+}
+
+ADDITIVE: Final[tuple[str, ...]] = tuple(
+    name for name in _NUMBERS if name not in {"score", "alert", "pid", "ppid", "priority", "nice", "start", "elapsed", "idle_s", "run_wait"}
+)
+"""The numeric columns whose sum over a subtree means something."""
+
+_LABEL_TEXTS: Final[dict[str, Callable[[Label], str]]] = {
+    "comm": lambda label: label.comm,
+    "user": lambda label: label.user,
+    "command": lambda label: label.command or label.comm,
+    "cgroup": lambda label: label.cgroup,
+    "container": lambda label: label.container.title if label.container else "",
+    "image": lambda label: label.container.image if label.container else "",
+    "pod": lambda label: label.container.pod if label.container else "",
+    "runtime": lambda label: label.container.runtime if label.container else "",
+}
+_TEXT: Final = frozenset(_LABEL_TEXTS) | {"state", "status", "why", "history"}
+
+
+def is_text(name: str) -> bool:
+    """Whether ``name`` has words and no number."""
+    return name in _TEXT
+
+
+def unit(name: str) -> Unit:
+    """The unit of :func:`numbers`; ``cpu`` and ``run_wait`` are percent of one core."""
+    return _NUMBERS[name][0]
+
+
+def numbers(frame: Frame, name: str, rows: Index | None = None) -> Floats:
+    """float64[m] in the unit of the name, NaN = missing. Raises ``KeyError`` for names that have words instead.
+
+    ``start`` is seconds since the epoch.
+    """
+    every = _NUMBERS[name][1](frame)
+    if rows is None:
+        return every
+    below = rows < 0
+    if not below.any():
+        return every[rows]
+    out = np.empty(rows.size, dtype=np.float64)
+    out[~below] = every[rows[~below]]
+    out[below] = thread_numbers(frame, name, ~rows[below])
+    return out
+
+
+def texts(frame: Frame, name: str, rows: Index | None = None) -> list[str]:
+    """The words of a text column; a numeric one as its column shows it, at most as wide as the column."""
+    if name not in _TEXT:
+        return render(name, numbers(frame, name, rows), frame.reading.wall)
+    indices = range(len(frame.batch)) if rows is None else rows.tolist()
+    word = _LABEL_TEXTS.get(name)
+    labels = frame.batch.labels
+    if word is not None:
+        if rows is None:
+            return [word(label) for label in labels]
+        return [word(labels[i]) if i >= 0 else thread_text(frame, name, ~i) for i in indices]
+    return [_computed(frame, name, i) if i >= 0 else thread_text(frame, name, ~i) for i in indices]
+
+
+def render(name: str, values: Floats, now: float, width: int = 0) -> list[str]:
+    """``values`` of a numeric column as text of at most ``width`` characters (0: the column's own). ``now``: wall time of the frame."""
+    column = fields.COLUMN.get(name)
+    width = width or (column.width if column and column.width else 9)
+    if name == "start":
+        return [units.moment(value, now, width) for value in values.tolist()]
+    write = units.cpu_time if name == "time" else units.formatter(unit(name))
+    return [write(value, width) for value in values.tolist()]
+
+
+def _computed(frame: Frame, name: str, i: int) -> str:
+    if name == "state":
+        return _letter(frame.reading.counters[fields.COUNTER["state"], i])
+    if name == "why":
+        return "; ".join(reason.text for reason in frame.scores.why.get(i, ()))
+    if name == "status":
+        return Status(int(frame.scores.status[i])).name.lower()
+    width = fields.COLUMN["history"].width
+    return sparkline.text(frame.history.of(i, width), width)
+
+
+def _letter(code: float) -> str:
+    return chr(int(code)) if 32 < code < 127 else ""
+
+
+def thread_numbers(frame: Frame, name: str, threads: Index) -> Floats:
+    """As :func:`numbers` for threads: what their counters tell, NaN for the rest."""
+    table = frame.reading.threads
+    out = np.full(threads.size, np.nan)
+    if table is None:
+        return out
+    info = frame.reading.info
+    if name == "pid":
+        out[:] = table.tid[threads]
+    elif name == "ppid":
+        out[:] = table.pid[threads]
+    elif name in ("priority", "nice"):
+        out[:] = table.counters[fields.COUNTER[name]][threads]
+    elif name == "time":
+        spent = table.counters[fields.COUNTER["utime"]] + table.counters[fields.COUNTER["stime"]]
+        out[:] = spent[threads] / 1e9
+    elif name == "start":
+        out[:] = info.boot_time + table.start[threads] / info.ticks
+    elif name == "elapsed":
+        out[:] = np.maximum(frame.reading.boot - table.start[threads] / info.ticks, 0.0)
+    return out
+
+
+def thread_text(frame: Frame, name: str, j: int) -> str:
+    """As :func:`texts` for one thread: its own name and state; the rest is its process's and shown there."""
+    table = frame.reading.threads
+    if table is None:
+        return ""
+    if name in ("comm", "command"):
+        return table.comm[j]
+    if name == "state":
+        return _letter(table.counters[fields.COUNTER["state"], j])
+    return ""

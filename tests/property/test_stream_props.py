@@ -1,0 +1,263 @@
+"""What is recorded reads back identical; whatever else is in a file costs at most a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proctop.fields import COUNTERS
+from proctop.records import (
+    CgroupCounters,
+    Container,
+    DiskCounters,
+    Exit,
+    Gap,
+    HostCounters,
+    HostInfo,
+    Label,
+    NetCounters,
+    Pressure,
+    ProcKey,
+    Reading,
+    ThreadTable,
+)
+from proctop.sanitize import clean
+from proctop.stream import Damaged, StreamError, frames
+from proctop.stream.codec import Decoder, Encoder, Header
+from proctop.stream.numbers import In, Out
+from proctop.stream.reader import Reader
+from proctop.stream.writer import Writer
+
+M = len(COUNTERS)
+INFO = HostInfo("host", "6.1.0", "boot-1", 4, 100, 4096, 8 << 30, 1.7e9)
+HEADER = Header(INFO, tuple(c.name for c in COUNTERS), "test", False)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def text(rng: np.random.Generator) -> str:
+    return clean("".join(chr(int(c)) for c in rng.choice([65, 66, 0x20, 0xE9, 0x6F22, 0x1F600, 0x5B, 0x2F, 0xFFFD], rng.integers(0, 9))))
+
+
+def number(rng: np.random.Generator) -> float:
+    return float(rng.choice([0, 1, -1, 0.25, np.nan, np.inf, -np.inf, 1e308, 5e-324, 2**53, 2**53 - 1, -(2**52), 1e7, 0.07, rng.integers(1 << 40)]))
+
+
+def pressure(rng: np.random.Generator) -> Pressure:
+    return Pressure(*(number(rng) for _ in range(8)))
+
+
+def session(seed: int, length: int) -> Iterator[Reading]:
+    """A host on which anything happens, and nearly all of it rarely."""
+    rng = np.random.default_rng(seed)
+    keys: list[tuple[int, int]] = []
+    labels: dict[tuple[int, int], Label] = {}
+    counters: dict[tuple[int, int], np.ndarray] = {}
+    mono = 100.0
+    for seq in range(length):
+        ended = [k for k in keys if rng.random() < 0.1]
+        keys = [k for k in keys if k not in ended]
+        for _ in range(rng.integers(0, 6)):
+            key = (int(rng.integers(1 << 31)), int(rng.integers(1 << 50)))
+            keys.append(key)
+            counters[key] = np.where(rng.random(M) < 0.2, np.nan, rng.integers(0, 1 << 30, M) * 4096.0)
+        if rng.random() < 0.1:
+            rng.shuffle(keys)
+        for key in keys:
+            if key not in labels or rng.random() < 0.05:
+                tags = tuple((text(rng), text(rng)) for _ in range(rng.integers(0, 3)))
+                container = Container("c" * 64, text(rng), text(rng), text(rng), text(rng), tags) if rng.random() < 0.5 else None
+                labels[key] = Label(text(rng), text(rng), text(rng), int(rng.integers(-1, 70000)), text(rng), container, bool(rng.random() < 0.2))
+            counters[key] = np.where(rng.random(M) < 0.2, counters[key] + rng.integers(-3, 1 << 20, M), counters[key])
+            if rng.random() < 0.1:
+                counters[key][rng.integers(M)] = number(rng)
+        mono += float(rng.random()) + 0.01
+        n = len(keys)
+        host = HostCounters(
+            cpu=rng.integers(-1, 1 << 62, (3, 10)),
+            memory={f"m{i}": int(rng.integers(1 << 45)) for i in range(rng.integers(0, 4))},
+            load=(0.01 * seq, 1.1, number(rng)) if rng.random() < 0.8 else None,
+            tasks_running=int(rng.integers(-1, 9)),
+            switches=int(rng.integers(1 << 50)),
+            vmstat={"pgfault": int(rng.integers(1 << 50))},
+            disks={"sda": DiskCounters(*(int(x) for x in rng.integers(0, 1 << 50, 9)))},
+            nets={"eth0": NetCounters(*(int(x) for x in rng.integers(0, 1 << 50, 8)))} if rng.random() < 0.5 else {},
+            pressure={"cpu": pressure(rng)} if rng.random() < 0.5 else {},
+        )
+        cgroups = {}
+        if rng.random() < 0.5:
+            cgroups = {"/a": CgroupCounters(*(number(rng) for _ in range(11)), pressure={"io": pressure(rng)}), "/b": CgroupCounters()}
+        threads = None
+        if rng.random() < 0.2:
+            three = rng.integers(1, 1 << 30, (3, 4))
+            threads = ThreadTable(three[0], three[1], three[2], [text(rng) for _ in range(4)], rng.random((M, 4)) * 100)
+        yield Reading(
+            seq=seq,
+            wall=1.7e9 + mono,
+            mono=mono,
+            boot=mono + 0.5,
+            interval=1.0,
+            late=float(rng.random()),
+            source="proc" if seq % 7 else "bpf",
+            info=INFO,
+            pid=np.array([k[0] for k in keys], np.int64),
+            start=np.array([k[1] for k in keys], np.int64),
+            counters=np.array([counters[k] for k in keys]).reshape(n, M).T,
+            labels=[labels[k] for k in keys],
+            host=host,
+            cgroups=cgroups,
+            gaps=(Gap("io", int(rng.integers(9)), "not root"),) if seq % 3 else (),
+            exits=tuple(Exit(ProcKey(*k), 1, labels[k], None if rng.random() < 0.5 else int(rng.integers(-64, 256))) for k in ended),
+            changed=np.flatnonzero(rng.random(n) < 0.5) if rng.random() < 0.5 else None,
+            threads=threads,
+            notes=(text(rng),) if rng.random() < 0.3 else (),
+        )
+
+
+def plain(value: object) -> object:
+    """Anything as something that ``==`` compares, NaN included."""
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.kind, value.astype("<f8").tobytes() if value.dtype.kind == "f" else value.tolist())
+    if isinstance(value, float):
+        return "NaN" if value != value else value
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "items"):
+        return {k: plain(v) for k, v in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def differences(a: Reading, b: Reading) -> list[str]:
+    return [name for name in Reading.__dataclass_fields__ if plain(getattr(a, name)) != plain(getattr(b, name))]
+
+
+@quick
+@given(seed=st.integers(0, 1 << 32))
+def test_what_is_encoded_decodes_identical(seed: int) -> None:
+    encoder, decoder = Encoder(None), Decoder(HEADER)
+    for reading in session(seed, 8):
+        back, seen = decoder.decode(encoder.encode(reading, None))
+        assert differences(reading, back) == []
+        assert seen is None
+
+
+@quick
+@given(values=st.lists(st.integers(0, 2**64 - 1)))
+def test_words_come_back(values: list[int]) -> None:
+    out = Out()
+    out.words(np.array(values, np.uint64))
+    data = In(out.done())
+    assert data.words(len(values)).tolist() == values
+    assert data.left() == 0
+
+
+@quick
+@given(values=st.sets(st.integers(0, 1 << 20)))
+def test_rising_numbers_come_back(values: set[int]) -> None:
+    out = Out()
+    out.rising(np.array(sorted(values), np.int64))
+    assert In(out.done()).rising((1 << 20) + 1).tolist() == sorted(values)
+
+
+@quick
+@given(seed=st.integers(0, 1000), data=st.data())
+def test_hostile_bytes_behind_a_valid_checksum_raise_only_damaged(seed: int, data: st.DataObject) -> None:
+    encoder, decoder = Encoder(None), Decoder(HEADER)
+    bodies = [bytearray(encoder.encode(reading, None)) for reading in session(seed, 3)]
+    for _ in range(data.draw(st.integers(1, 4))):
+        body = data.draw(st.sampled_from(bodies))
+        at = data.draw(st.integers(0, len(body) - 1))
+        body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    for body in bodies:
+        try:
+            reading, _ = decoder.decode(bytes(body))
+        except Damaged:
+            return
+        assert len(reading.labels) == len(reading) == reading.counters.shape[1]
+        assert len(reading) == 0 or reading.pid.min() >= 0
+        assert all(label.comm == clean(label.comm) for label in reading.labels)
+
+
+@quick
+@given(data=st.binary(max_size=400))
+def test_any_bytes_raise_only_damaged(data: bytes) -> None:
+    with pytest.raises(Damaged):
+        Decoder(HEADER).decode(data)
+    with pytest.raises(Damaged):
+        Header.from_json(data)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Reading]]:
+    """Seven readings in three segments, and their bytes."""
+    path = tmp_path_factory.mktemp("stream") / "a.ptop"
+    readings = list(session(7, 7))
+    for part in (readings[:3], readings[3:5], readings[5:]):
+        with Writer(str(path)) as writer:
+            for reading in part:
+                writer.write(reading)
+    return path.read_bytes(), readings
+
+
+def read(path: Path, data: bytes) -> tuple[list[Reading], Reader]:
+    path.write_bytes(data)
+    with Reader(str(path)) as reader:
+        return [record.reading for record in reader], reader
+
+
+def test_every_truncation_is_a_prefix(recording: tuple[bytes, list[Reading]], tmp_path: Path) -> None:
+    data, readings = recording
+    whole = 0
+    for size in range(len(data) + 1):
+        try:
+            got, _ = read(tmp_path / "cut", data[:size])
+        except StreamError:
+            got = []
+        assert len(got) >= whole
+        whole = len(got)
+        if got:
+            assert differences(got[-1], readings[whole - 1]) == []
+    assert whole == len(readings)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 1 << 30), bit=st.integers(0, 7))
+def test_a_flipped_bit_costs_at_most_its_segment(recording: tuple[bytes, list[Reading]], tmp_path: Path, at: int, bit: int) -> None:
+    data, readings = recording
+    damaged = bytearray(data)
+    at %= len(data)
+    damaged[at] ^= 1 << bit
+    try:
+        got, reader = read(tmp_path / "flipped", bytes(damaged))
+    except StreamError:
+        assert at < frames.PREAMBLE.size  # a newer major, as far as anybody can tell
+        return
+    assert len(got) >= len(readings) - 3
+    assert len(got) == len(readings) or reader.damage or reader.damage.torn
+    mine = {reading.seq: reading for reading in readings}
+    assert all(differences(reading, mine[reading.seq]) == [] for reading in got)
+
+
+@quick
+@given(junk=st.binary(max_size=300), at=st.integers(0, 1 << 30), syncs=st.integers(0, 4))
+def test_junk_in_the_middle_is_passed_over(recording: tuple[bytes, list[Reading]], tmp_path: Path, junk: bytes, at: int, syncs: int) -> None:
+    data, readings = recording
+    at = frames.PREAMBLE.size + at % (len(data) - frames.PREAMBLE.size)
+    got, _ = read(tmp_path / "junk", data[:at] + junk + frames.SYNC * syncs + junk + data[at:])
+    assert len(got) >= len(readings) - 3
+
+
+@quick
+@given(data=st.binary(max_size=300))
+def test_a_file_of_anything_is_refused_or_read(tmp_path: Path, data: bytes) -> None:
+    for start in (b"", frames.preamble(), frames.preamble() + frames.frame(frames.Kind.SEGMENT, 5, frames.SYNC + data)):
+        try:
+            assert read(tmp_path / "any", start + data)[0] == []
+        except StreamError as error:
+            assert "\n" not in str(error)

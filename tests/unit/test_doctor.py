@@ -1,0 +1,121 @@
+"""The doctor on trees that lack this or that."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from proctop import doctor
+from proctop.doctor import Check, Place
+from proctop.kernel.host import Host
+
+
+def tree(root: Path, **files: str) -> None:
+    """A minimal procfs of one process, and ``files`` (``__`` for ``/``)."""
+    plain = {"stat": "cpu 1\n", "7__stat": "7 (a) S 1\n", "7__io": "rchar: 1\n", "7__schedstat": "5 0 1\n"}
+    for name, text in {**plain, **files}.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def examined(root: Path, *, environ: Mapping[str, str] | None = None, terminal: tuple[int, int] | None = (80, 24)) -> dict[str, Check]:
+    host = Host.this(str(root), str(root / "sys"))
+    place = Place(host, {"TERM": "xterm"} if environ is None else environ, "/bin/proctop", terminal)
+    return {check.name: check for check in doctor.examine(place)}
+
+
+def test_a_tree_that_is_no_procfs_stops_the_monitor(tmp_path: Path) -> None:
+    checks = list(examined(tmp_path).values())
+    assert not doctor.works(checks)
+    assert "is no procfs" in doctor.as_text(checks)
+    assert doctor.as_text(checks).endswith("proctop does not run here: see the lines marked off.\n")
+
+
+def test_a_bare_tree_works_and_says_what_is_missing(tmp_path: Path) -> None:
+    tree(tmp_path)
+    checks = examined(tmp_path)
+    assert doctor.works(list(checks.values()))
+    assert checks["processes"].finding.startswith("1 below")
+    assert checks["io and descriptors"].state == "works"
+    assert checks["schedstat"].state == "works"
+    for name in ("pressure", "cgroups"):
+        assert checks[name].state == "off", name
+        assert checks[name].why, name
+
+
+def test_switches_of_the_kernel_are_told_with_their_command(tmp_path: Path) -> None:
+    tree(tmp_path, sys__kernel__task_delayacct="0\n", pressure__cpu="some avg10=0\n")
+    off = examined(tmp_path)
+    assert off["block io delay"].remedy == "sudo sysctl kernel.task_delayacct=1"
+    assert off["pressure"].state == "works"
+    tree(tmp_path, sys__kernel__task_delayacct="1\n")
+    assert examined(tmp_path)["block io delay"].state == "works"
+
+
+def test_a_kernel_without_schedstat_is_noticed(tmp_path: Path) -> None:
+    tree(tmp_path, **{"7__schedstat": "0 0 0\n"})
+    assert examined(tmp_path)["schedstat"].state == "off"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "version"),
+    [
+        ("c /c cgroup rw 0 0", "v1"),
+        ("c /c cgroup2 rw 0 0", "v2"),
+        ("c /c cgroup rw 0 0\nc /d cgroup2 rw 0 0", "hybrid, v1 and v2"),
+    ],
+)
+def test_cgroup_versions(tmp_path: Path, mounts: str, version: str) -> None:
+    tree(tmp_path, self__mounts=mounts)
+    assert examined(tmp_path)["cgroups"].finding == version
+
+
+def test_hidden_processes_are_told_with_the_mount_command(tmp_path: Path) -> None:
+    tree(tmp_path, self__mounts=f"proc {tmp_path} proc rw,hidepid=2 0 0", self__status="CapEff:\t0000000000000000\n")
+    assert examined(tmp_path)["other users"].remedy == f"sudo mount -o remount,hidepid=0 {tmp_path}"
+    tree(tmp_path, self__status="CapEff:\t0000000000080000\n")  # CAP_SYS_PTRACE sees through it
+    assert "other users" not in examined(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "terminal", "expected"),
+    [
+        ({"TERM": "xterm"}, None, ("screen", "off")),
+        ({"TERM": "dumb"}, (80, 24), ("screen", "off")),
+        ({}, (80, 24), ("screen", "off")),
+        ({"TERM": "xterm"}, (80, 24), ("screen", "works")),
+        ({"TERM": "xterm"}, (40, 10), ("screen", "limited")),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, (80, 24), ("colours", "off")),
+        ({"TERM": "xterm-256color"}, (80, 24), ("colours", "limited")),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, (80, 24), ("colours", "works")),
+        ({"TERM": "xterm", "LC_ALL": "C"}, (80, 24), ("characters", "limited")),
+        ({"TERM": "xterm", "LANG": "de_DE.UTF-8"}, (80, 24), ("characters", "works")),
+        ({"TERM": "xterm", "LANG": "de_DE.utf8", "LC_ALL": "POSIX"}, (80, 24), ("characters", "limited")),
+    ],
+)
+def test_terminals(tmp_path: Path, environ: dict[str, str], terminal: tuple[int, int] | None, expected: tuple[str, str]) -> None:
+    tree(tmp_path)
+    name, state = expected
+    assert examined(tmp_path, environ=environ, terminal=terminal)[name].state == state
+
+
+def test_both_forms_tell_the_same(tmp_path: Path) -> None:
+    tree(tmp_path, sys__kernel__task_delayacct="0\n")
+    checks = list(examined(tmp_path).values())
+    told = json.loads(doctor.as_json(checks))
+    assert told["works"] is True
+    assert [c["name"] for c in told["checks"]] == [c.name for c in checks]
+    text = doctor.as_text(checks)
+    assert all(check.finding in text and check.remedy in text for check in checks)
+    columns = {line.index(check.finding) for check in checks for line in text.splitlines() if f" {check.name} " in line and check.finding in line}
+    assert len(columns) == 1  # aligned
+
+
+def test_everything_that_does_not_work_says_why(tmp_path: Path) -> None:
+    for checks in (examined(tmp_path), examined(Path("/proc")) if os.path.isdir("/proc/self") else {}):
+        assert all(check.why for check in checks.values() if check.state in ("off", "limited"))
