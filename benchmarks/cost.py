@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, fields
 
 from benchmarks.idlers import Idlers
 from benchmarks.screen import Screen, answers, first_rows, percentile, processes, refreshes
-from benchmarks.terminal import Terminal, tree_cpu, tree_peak
+from benchmarks.terminal import Terminal, host_cpu, tree_cpu, tree_peak
 
 PEERS = ("htop", "btop", "atop", "top", "glances")
 _START = 30.0  # seconds a program may take to its first rows
@@ -134,9 +134,10 @@ def measure(argv: Sequence[str], home: str, size: tuple[int, int], seconds: floa
             terminal.wait(0.2)
         terminal.wait(_SETTLE)
 
-        rest_from, cpu_from, mark = time.monotonic(), tree_cpu(terminal.pid), len(terminal.chunks)
+        rest_from, cpu_from, host_from, mark = time.monotonic(), tree_cpu(terminal.pid), host_cpu(), len(terminal.chunks)
         terminal.wait(seconds)
         cpu = tree_cpu(terminal.pid) - cpu_from
+        others = host_cpu() - host_from - cpu
         rested, rest_mark = time.monotonic() - rest_from, len(terminal.chunks)
 
         keys: list[float] = []
@@ -163,7 +164,10 @@ def measure(argv: Sequence[str], home: str, size: tuple[int, int], seconds: floa
         key_median=percentile(delays, 50) * 1e3,
         key_p99=percentile(delays, 99) * 1e3,
     )
-    notes = [f"{len(keys)} keys by {how}"]
+    notes = [
+        f"{len(known)} processes, the others used {max(0.0, others) / rested:.0%} of a cpu",
+        f"{len(keys)} keys by {how}",
+    ]
     if unanswered := sum(math.isinf(delay) for delay in delays):
         notes.append(f"{unanswered} not answered")
     if terminal.killed:

@@ -35,16 +35,16 @@ _CLIENT_KINDS = {"http", "redisapp"}
 _SERVER_FAULTS = ("stall_", "nginx_", "redis_", "pg_")
 
 RIGHT: dict[str, set[str]] = {
-    **dict.fromkeys(("cpu_full", "cpu_partial", "livelock", "pg_runaway", "redis_lua"), {"cpu"}),
+    **{key: {"cpu"} for key in ("cpu_full", "cpu_partial", "livelock", "pg_runaway", "redis_lua")},
     "miner": {"cpu", "nvctx"},
-    **dict.fromkeys(("mem_fast", "mem_slow", "redis_leak"), {"rss_growth", "data_growth", "minflt", "rss"}),
+    **{key: {"rss_growth", "data_growth", "minflt", "rss"} for key in ("mem_fast", "mem_slow", "redis_leak")},
     "fork_storm": {"forks", "children", "minflt", "cpu", "vctx", "nvctx"},
     "io_write": {"wchar", "disk_write"},
-    **dict.fromkeys(("read_scan", "big_read"), {"rchar", "syscalls", "disk_read"}),
+    **{key: {"rchar", "syscalls", "disk_read"} for key in ("read_scan", "big_read")},
     "fd_leak": {"fd_growth", "fds"},
     "thread_explosion": {"thread_growth", "threads", "data_growth"},
     "lock_storm": {"vctx", "nvctx", "syscalls"},
-    **dict.fromkeys(("stall_hang", "stall_stop", "nginx_stop"), {"idle_s", "low"}),
+    **{key: {"idle_s", "low"} for key in ("stall_hang", "stall_stop", "nginx_stop")},
     "pg_spill": {"cpu", "wchar", "disk_write", "rchar", "rss_growth"},
     "nginx_flood": {"rchar", "wchar", "syscalls", "cpu", "vctx", "nvctx"},
 }
@@ -114,10 +114,10 @@ def run(recording: Recording) -> Verdicts:
     said = Verdicts(np.full(n, np.nan, np.float32), np.full(n, np.nan, np.float32))
     before = batch = None
     for i, reading in enumerate(recording.readings()):
-        began = time.perf_counter()
+        began = time.process_time()
         batch = derive(before, reading, batch)
         scores = detector.step(batch)
-        said.seconds += time.perf_counter() - began
+        said.seconds += time.process_time() - began
         before = reading
         rows = slice(recording.bounds[i], recording.bounds[i + 1])
         said.rank[rows], said.alert[rows] = scores.rank, scores.alert
@@ -187,7 +187,6 @@ def truth(recording: Recording) -> Truth:
 def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Pooled figures, and one row per event."""
     c = recording.columns
-    when = recording.times[c["ti"]]
     rank = np.nan_to_num(said.rank, nan=-1.0)
     alert = np.nan_to_num(said.alert, nan=-1.0)
     normal = [np.sort(rank[a:b][real.normal[a:b]])[::-1] for a, b in zip(recording.bounds[:-1], recording.bounds[1:], strict=True)]
@@ -206,8 +205,6 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
         event |= {"in top-3": float(np.mean([p <= 3 for p in early])) if early else float("nan")}
         event |= {f"recall@{b}/h": bool(alert[mine].max() > bar) for b, bar in bars.items()}
         rows.append(event | {"reason 1st": first, "reason in 3": bool(reasons) and any(r in RIGHT[kind] for r in reasons[0])})
-        del when
-        when = recording.times[c["ti"]]
     pooled = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0] if name != "kind"}
     used = real.normal | real.positive
     pooled["AUC-PR rank"] = _average_precision(rank[used], real.positive[used])

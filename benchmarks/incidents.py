@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -30,12 +31,18 @@ _READINGS_SILENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A process in one reading: its rank by score among all (1 = highest), score, status and reasons in words."""
+    """A process in one reading.
+
+    Attributes:
+        rank: by score among all, 1 = highest.
+        why: the reasons in words.
+        above: names and pids of the processes with a higher score, highest first; on a busy host they may well deserve it.
+    """
 
     rank: int
     score: float
-    status: str
     why: tuple[str, ...]
+    above: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -72,12 +79,13 @@ def wall_time(reading: dict[str, Any]) -> float:
 
 def sight(reading: dict[str, Any], pid: int) -> Sight | None:
     """How a reading shows a process; an absent score ranks last; None when the process is not in it."""
-    scores = {process["pid"]: process.get("score", float("-inf")) for process in reading["processes"]}
-    process = next((process for process in reading["processes"] if process["pid"] == pid), None)
+    listed = sorted(reading["processes"], key=lambda process: process.get("score", -math.inf), reverse=True)
+    process = next((process for process in listed if process["pid"] == pid), None)
     if process is None:
         return None
-    rank = 1 + sum(score > scores[pid] for score in scores.values())
-    return Sight(rank, scores[pid], process.get("status", ""), tuple(reason["text"] for reason in process.get("why", ())))
+    score = process.get("score", -math.inf)
+    above = tuple(f"{other['comm']} {other['pid']}" for other in listed if other.get("score", -math.inf) > score)
+    return Sight(1 + len(above), score, tuple(reason["text"] for reason in process.get("why", ())), above)
 
 
 def line(incident: Incident) -> str:
@@ -86,7 +94,8 @@ def line(incident: Incident) -> str:
         return f"{incident.kind:8} NOT SEEN  no reading after its onset"
     if incident.topped is None:
         best = min(incident.sights, key=lambda each: each.rank)
-        return f"{incident.kind:8} NOT SEEN  best rank {best.rank} ({best.score:.2f}): {'; '.join(best.why)}"
+        rank = f"best rank {best.rank} after {', '.join(best.above[:3])}"
+        return f"{incident.kind:8} NOT SEEN  {rank}, score {best.score:.2f}: {'; '.join(best.why)}"
     first = incident.sights[incident.topped - 1]
     word = "seen" if incident.seen else "LATE"
     number = f"first in reading {incident.topped} (allowed {incident.allowed})"
@@ -117,7 +126,8 @@ def _follow(readings: Iterable[str], incidents: Sequence[Incident], until: float
         for incident in incidents:
             if incident.onset < now < incident.onset + _FAULT and (found := sight(reading, incident.pid)):
                 incident.sights.append(found)
-                print(f"{now:.1f} {incident.kind:8} rank {found.rank} score {found.score:.2f} {'; '.join(found.why)}", file=sys.stderr)
+                after = f" after {', '.join(found.above[:3])}" if found.above else ""
+                print(f"{incident.kind:8} rank {found.rank}{after}, score {found.score:.2f}: {'; '.join(found.why)}", file=sys.stderr)
     return "the readings ended early"
 
 

@@ -84,6 +84,13 @@ def tree_peak(pid: int) -> int:
     return total
 
 
+def host_cpu() -> float:
+    """CPU seconds that all processes of the host have used."""
+    with open("/proc/stat", "rb") as file:
+        user, nice, system, _idle, _iowait, irq, softirq = map(int, file.readline().split()[1:8])
+    return (user + nice + system + irq + softirq) / _TICK
+
+
 class Terminal:
     """``argv`` running under a pseudo-terminal of ``columns`` × ``lines`` for the length of a ``with`` block.
 

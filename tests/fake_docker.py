@@ -1,4 +1,4 @@
-"""A Docker engine on a unix socket that keeps a log of requests and misbehaves on demand."""
+"""A Docker engine on a socket that keeps a log of requests and misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def container(number: int, **more: Any) -> dict[str, Any]:
 
 
 class FakeDocker:
-    """An engine that answers ``/version``, ``/_ping``, ``/containers/json`` and ``/events``.
+    """An engine that answers ``/version``, ``/_ping``, ``/containers/json`` and ``/events``, on a unix socket or (no path) on TCP.
 
     ``mood`` may change at any time and holds for requests that come after; ``moods`` overrides it for single routes:
 
@@ -57,9 +57,13 @@ class FakeDocker:
 
     def start(self) -> None:
         self._stopped.clear()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self.path)
-        self._listener.listen(64)
+        if self.path:
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(self.path)
+            self._listener.listen(64)
+        else:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def stop(self) -> None:

@@ -170,6 +170,8 @@ def read_file(path: str, *, required: bool) -> dict[str, Any]:
             raise SettingsError(f"{path}: no such file; `proctop --print-config > {path}` writes one") from None
         return {}
     except OSError as error:
+        if isinstance(error, PermissionError) and not required and not os.path.exists(path):
+            return {}  # HOME is still another user's, as after `su -m`
         raise SettingsError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8 text") from None

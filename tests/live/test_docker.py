@@ -124,7 +124,7 @@ def directory(daemon: Daemon) -> Iterator[Directory]:
 def run(client: Any, name: str, **more: Any) -> str:
     """Id of a container that has started."""
     config = client.create_host_config(network_mode="none")
-    cid: str = client.create_container(IMAGE, SLEEP, name=name, host_config=config, **more)["Id"]
+    cid: str = client.create_container(IMAGE, SLEEP, name=name, host_config=config, stop_signal="SIGKILL", **more)["Id"]
     client.start(cid)
     return cid
 

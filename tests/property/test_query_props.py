@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from frames import crowd
@@ -96,5 +96,6 @@ def test_no_number_is_wider_than_its_width(value: float, width: int, unit: Unit)
 @given(st.floats(0, 1e15), st.sampled_from([Unit.BYTES, Unit.SECONDS, Unit.COUNT, Unit.PERCENT]))
 def test_what_is_shown_can_be_typed_back(value: float, unit: Unit) -> None:
     text = units.formatter(unit)(value, 8)
+    assume(text != "+")  # more than fits
     back = units.parse(text, unit)
     assert back == 0 if value < 0.05 else abs(back - value) <= max(0.06 * value, 0.51)

@@ -195,10 +195,10 @@ def test_any_bytes_raise_only_damaged(data: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Reading]]:
-    """Seven readings in three segments, and their bytes."""
+    """Five readings in three segments, and their bytes."""
     path = tmp_path_factory.mktemp("stream") / "a.ptop"
-    readings = list(session(7, 7))
-    for part in (readings[:3], readings[3:5], readings[5:]):
+    readings = list(session(7, 5))
+    for part in (readings[:2], readings[2:4], readings[4:]):
         with Writer(str(path)) as writer:
             for reading in part:
                 writer.write(reading)
@@ -214,7 +214,8 @@ def read(path: Path, data: bytes) -> tuple[list[Reading], Reader]:
 def test_every_truncation_is_a_prefix(recording: tuple[bytes, list[Reading]], tmp_path: Path) -> None:
     data, readings = recording
     whole = 0
-    for size in range(len(data) + 1):
+    close = 700  # every length near the end, some of the others
+    for size in (*range(0, len(data) - close, 97), *range(len(data) - close, len(data) + 1)):
         try:
             got, _ = read(tmp_path / "cut", data[:size])
         except StreamError:
@@ -226,7 +227,7 @@ def test_every_truncation_is_a_prefix(recording: tuple[bytes, list[Reading]], tm
     assert whole == len(readings)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=False)
 @given(at=st.integers(0, 1 << 30), bit=st.integers(0, 7))
 def test_a_flipped_bit_costs_at_most_its_segment(recording: tuple[bytes, list[Reading]], tmp_path: Path, at: int, bit: int) -> None:
     data, readings = recording
@@ -238,7 +239,7 @@ def test_a_flipped_bit_costs_at_most_its_segment(recording: tuple[bytes, list[Re
     except StreamError:
         assert at < frames.PREAMBLE.size  # a newer major, as far as anybody can tell
         return
-    assert len(got) >= len(readings) - 3
+    assert len(got) >= len(readings) - 2
     assert len(got) == len(readings) or reader.damage or reader.damage.torn
     mine = {reading.seq: reading for reading in readings}
     assert all(differences(reading, mine[reading.seq]) == [] for reading in got)
@@ -250,7 +251,7 @@ def test_junk_in_the_middle_is_passed_over(recording: tuple[bytes, list[Reading]
     data, readings = recording
     at = frames.PREAMBLE.size + at % (len(data) - frames.PREAMBLE.size)
     got, _ = read(tmp_path / "junk", data[:at] + junk + frames.SYNC * syncs + junk + data[at:])
-    assert len(got) >= len(readings) - 3
+    assert len(got) >= len(readings) - 2
 
 
 @quick

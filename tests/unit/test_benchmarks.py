@@ -112,18 +112,18 @@ def test_a_worker_of_no_known_kind_is_refused(capsys: pytest.CaptureFixture[str]
 
 def _reading(**scores: float) -> dict[str, Any]:
     processes = [
-        {"pid": int(pid[1:]), "score": score, "status": "scored", "why": [{"text": f"because {pid}"}]} for pid, score in scores.items()
+        {"pid": int(pid[1:]), "comm": "work", "score": score, "why": [{"text": f"because {pid}"}]} for pid, score in scores.items()
     ]
-    return {"time": "2024-05-01T12:00:01.500+00:00", "processes": [*processes, {"pid": 9, "status": "new", "why": []}]}
+    return {"time": "2024-05-01T12:00:01.500+00:00", "processes": [*processes, {"pid": 9, "comm": "young", "why": []}]}
 
 
 def test_rank_counts_the_processes_with_a_higher_score() -> None:
     reading = _reading(p1=0.5, p2=3.0, p3=2.0)
     assert incidents.wall_time(reading) == 1714564801.5
     found = incidents.sight(reading, 3)
-    assert found == incidents.Sight(2, 2.0, "scored", ("because p3",))
+    assert found == incidents.Sight(2, 2.0, ("because p3",), ("work 2",))
     unscored = incidents.sight(reading, 9)
-    assert unscored is not None and unscored.rank == 4
+    assert unscored is not None and unscored.above == ("work 2", "work 3", "work 1")
     assert incidents.sight(reading, 77) is None
 
 
@@ -138,6 +138,6 @@ def test_rank_counts_the_processes_with_a_higher_score() -> None:
     ],
 )
 def test_verdict(kind: str, ranks: tuple[int, ...], seen: bool, word: str) -> None:
-    incident = incidents.Incident(kind, 1, 0.0, [incidents.Sight(rank, 1.0, "scored", ()) for rank in ranks])
+    incident = incidents.Incident(kind, 1, 0.0, [incidents.Sight(rank, 1.0, (), ()) for rank in ranks])
     assert incident.seen is seen
     assert word in incidents.line(incident)

@@ -12,7 +12,6 @@ import pytest
 
 from proctop import __version__, cli, settings
 from proctop.flags import parse
-from proctop.recording import RecordingEngine
 from proctop.settings import SettingsError
 
 
@@ -123,14 +122,15 @@ def test_names_are_listed(flag: str, name: str, capsys: pytest.CaptureFixture[st
 
 
 def test_every_flag_of_the_design_is_taken() -> None:
-    given = chosen(
-        *"-d 2 -p 1,2 -u root -f cpu>5 -s -cpu -t --theme nord --ascii --no-color --no-mouse --readonly --source proc".split(),
-        *"--procfs /p --sysfs /s --model baseline -w out -r in --begin 10:00 --end 11:00 -b -n 3 --format json --top 5".split(),
+    line = (
+        "-d 2 -p 1,2 -u root -f cpu>5 -s -cpu -t --theme nord --ascii --no-color --no-mouse --readonly --source proc "
+        "--procfs /p --sysfs /s --model baseline -w out -r in --begin 10:00 --end 11:00 -b -n 3 --format json --top 5"
     )
+    given = chosen(*line.split())
     expected = settings.Settings(
-        interval=2.0, pids=(1, 2), user="root", filter="cpu>5", sort="cpu", reverse=True, tree=True, theme="nord", ascii=True, color=False,
-        mouse=False, readonly=True, source="proc", procfs="/p", sysfs="/s", record="out", replay="in", begin="10:00", end="11:00", batch=True,
-        count=3, format="json", top=5,
+        interval=2.0, pids=(1, 2), user="root", filter="cpu>5", sort="cpu", reverse=True, tree=True, theme="nord", ascii=True,
+        color=False, mouse=False, readonly=True, source="proc", procfs="/p", sysfs="/s", record="out", replay="in", begin="10:00",
+        end="11:00", batch=True, count=3, format="json", top=5,
     )  # fmt: skip
     assert given == expected
 

@@ -112,7 +112,9 @@ def test_both_forms_tell_the_same(tmp_path: Path) -> None:
     assert [c["name"] for c in told["checks"]] == [c.name for c in checks]
     text = doctor.as_text(checks)
     assert all(check.finding in text and check.remedy in text for check in checks)
-    columns = {line.index(check.finding) for check in checks for line in text.splitlines() if f" {check.name} " in line and check.finding in line}
+    columns = {
+        line.index(check.finding) for check in checks for line in text.splitlines() if f" {check.name} " in line and check.finding in line
+    }
     assert len(columns) == 1  # aligned
 
 

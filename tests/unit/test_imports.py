@@ -31,7 +31,9 @@ def test_the_command_line_loads_nothing_heavy(code: str) -> None:
     assert loaded_by(code) == set()
 
 
-@pytest.mark.parametrize("module", ["engine", "features", "vitals", "scoring.baseline", "view.rows", "view.query", "view.values", "export.lines", "export.batch"])
+@pytest.mark.parametrize(
+    "module", ["engine", "features", "vitals", "scoring.baseline", "view.rows", "view.query", "view.values", "export.lines", "export.batch"]
+)
 def test_the_path_from_readings_to_text_needs_numpy_only(module: str) -> None:
     assert loaded_by(f"import proctop.{module}") <= {"numpy"}
 

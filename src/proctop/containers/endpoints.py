@@ -74,7 +74,7 @@ class Endpoint:
             return Answer.DENIED if self._exists() else Answer.ABSENT
         except (TimeoutError, BlockingIOError):  # EAGAIN: its queue of connections is full, nobody accepts
             return Answer.MUTE
-        except OSError:
+        except (OSError, UnicodeError):  # a host name that IDNA cannot encode
             return Answer.REFUSED
 
     def _exists(self) -> bool:

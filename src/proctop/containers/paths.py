@@ -122,7 +122,7 @@ def _innermost(path: str) -> _Found | None:
             named = colon[3], _PREFIXES.get(colon[2], "")
         elif above := _pod(part) if "pod" in part else "":
             pod = above
-        elif not part.endswith(".slice") or parent in _LXC:
+        else:
             named = _named(part, parent, parts[k + 1] if k + 1 < len(parts) else "")
         if named:
             depth += 1

@@ -27,7 +27,7 @@ MOST_LABELS: Final = 64
 _RELIST: Final = 1.0  # seconds between lists, where an event does not name its container
 _NAMING: Final = ("create", "start", "rename")
 _REMOVING: Final = ("destroy", "remove")  # the word of Docker, and of Podman
-_NOT_LABELS: Final = frozenset({"name", "image", "oldName", "containerExitCode", "exitCode", "podId", "signal", "execDuration"})
+_NOT_LABELS: Final = frozenset({"name", "image", "oldName", "containerExitCode", "podId"})  # attributes of events beside labels
 
 
 def entry(raw: object, kind: str) -> tuple[str, Known] | None:
@@ -110,10 +110,11 @@ class Session(threading.Thread):
         self._hang_up()
 
     def _hang_up(self) -> None:
-        if self._stream is not None:
+        stream = self._stream
+        if stream is not None:
             # The SDK digs for the socket, which may be gone by now.
             with contextlib.suppress(OSError, AttributeError, ValueError):
-                self._stream.close()
+                stream.close()
 
     def run(self) -> None:
         try:
@@ -144,7 +145,9 @@ class Session(threading.Thread):
             # Events first, so that nothing happens unseen between the list and them.
             self._stream = client.events(decode=True, filters={"type": ["container"], "event": [*_NAMING, *_REMOVING]})
             listed = self._list(client)
-            for event in self._stream if not self._left.is_set() else ():
+            if self._left.is_set():  # before there was a stream to hang up on
+                return
+            for event in self._stream:
                 if self._left.is_set():
                     return
                 found = change(event, self._endpoint.kind)

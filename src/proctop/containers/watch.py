@@ -10,6 +10,7 @@ from typing import Final
 from proctop.containers.book import Book
 from proctop.containers.endpoints import Answer, Endpoint
 from proctop.containers.runtime import SILENT, TIMEOUT, Session
+from proctop.sanitize import clean
 
 LATE: Final = 2.0
 """Seconds between looks for a socket that is not there."""
@@ -104,7 +105,7 @@ class Watch(threading.Thread):
         return delay
 
     def _words(self, answer: Answer) -> str:
-        kind, where = self._endpoint.kind, self._endpoint.path or self._endpoint.url
+        kind, where = self._endpoint.kind, clean(self._endpoint.path or self._endpoint.url)
         if answer is Answer.MUTE:
             return f"{kind}: {SILENT}"
         if answer is Answer.DENIED:

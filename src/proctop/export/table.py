@@ -16,7 +16,7 @@ from proctop.view.rows import Rows
 from proctop.view.table import Slot, layout
 
 DEFAULT = tuple(c for c in fields.COLUMNS if c.shown and c.name != "history")
-LONGEST = 100
+LONGEST = 80
 """A command line of thousands of characters is cut here, even where lines may be of any length."""
 
 
@@ -98,12 +98,16 @@ def _header(frame: Frame, shown: int, glyphs: Glyphs) -> list[str]:
         f"memory {units.size(host.memory_used, 6)} of {units.size(host.memory_total, 6)}",
         f"swap {units.size(host.swap_used, 6)} of {units.size(host.swap_total, 6)}",
         *(f"{name} pressure {_percent(some)}" for name, (some, _) in host.pressure.items()),
-        f"disk {units.size(host.disk_read, 6)}/s read {units.size(host.disk_write, 6)}/s written",
-        f"net {units.size(host.net_rx, 6)}/s in {units.size(host.net_tx, 6)}/s out",
+        f"disk {_rate(host.disk_read)} read {_rate(host.disk_write)} written",
+        f"net {_rate(host.net_rx)} in {_rate(host.net_tx)} out",
     ]
     missing = [f"{units.MISSING} {gap.field}: {gap.reason} ({gap.count})" for gap in reading.gaps]
     return [glyphs.plain(line) for line in ("  ".join(first), "  ".join(second), *missing, *reading.notes)]
 
 
 def _percent(share: float) -> str:
-    return units.percent(share * 100.0, 5) + "%"
+    return units.percent(share * 100.0, 5) + ("%" if share == share else "")
+
+
+def _rate(value: float) -> str:
+    return units.size(value, 6) + ("/s" if value == value else "")

@@ -18,6 +18,7 @@ from proctop.sanitize import clean_bytes
 VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")
 _SECTOR = 512  # diskstats counts in these whatever the disk's own size (Documentation/block/stat.rst)
 _NAN = float("nan")
+_MOST_CPUS = 1 << 16  # the kernel's own limit is 8192 (NR_CPUS)
 _T = TypeVar("_T")
 
 
@@ -32,7 +33,7 @@ class Stat:
             name, _, rest = line.partition(b" ")
             try:
                 if name[:3] == b"cpu":
-                    rows[int(name[3:]) if name != b"cpu" else -1] = [int(word) for word in rest.split()[:10]]
+                    rows[int(name[3:] or -1)] = [min(int(word), 1 << 53) for word in rest.split()[:10]]
                 elif name == b"intr":
                     self.interrupts = int(rest[: rest.find(b" ")])
                 elif name == b"ctxt":
@@ -47,12 +48,12 @@ class Stat:
                     self.blocked = int(rest)
             except ValueError:
                 raise Malformed(path, number, "number", line) from None
-        if -1 not in rows:
+        if -1 not in rows or min(rows) < -1 or max(rows) >= _MOST_CPUS:
             raise Malformed(path, 1, "cpu line", raw)
         cpu = np.full((2 + max(rows), 10), -1, dtype=np.int64)
         for index, values in rows.items():
             cpu[1 + index] = 0  # kernels before 2.6.33 have fewer columns
-            cpu[1 + index, : len(values)] = np.array(values, dtype=np.float64) * tick
+            cpu[1 + index, : len(values)] = np.minimum(np.array(values, dtype=np.float64) * tick, 2.0**62)
         self.cpu: Ints = cpu
 
 

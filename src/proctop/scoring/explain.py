@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
 from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
 from proctop.scoring.kinds import Kinds
 from proctop.scoring.lives import Lives
-from proctop.scoring.tails import BINS, CHANNEL, CHANNELS, EVIDENCE, IDLE, UNITS, UPPER, value_at
+from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, IDLE, UNITS, UPPER, value_at
 
 NOTABLE = 1.5
 """nats: rows ranked below it need no reason."""
@@ -35,57 +37,61 @@ class Explainer:
 
         ``e`` float32[m, 31] is their evidence, ``value`` float32[m, 29] what their channels measured, in the units of the features.
         """
+        picks = self._choose(slots, e)
+        i = np.array([k for k, chosen in enumerate(picks) for _ in chosen], dtype=np.int64)
+        j = np.array([j for chosen in picks for j in chosen], dtype=np.int64)
+        reasons = iter(_reasons(batch, rows[i], slots[i], j, value[i, CHANNEL[j]], lives, cohorts))
         said, why = {}, {}
-        for row, slot, score, now in zip(rows.tolist(), slots.tolist(), e, value, strict=True):
-            before = self._said.get(slot, ((), ()))
-            chosen = _choose(score, before[0])
-            if chosen:
-                reasons = tuple(self._reason(j, slot, now[CHANNEL[j]], batch.labels[row].comm, lives, cohorts) for j in chosen)
-            else:
-                chosen, reasons = before  # the rank is a mean over the last readings, and so is what explains it
-            if reasons:
-                said[slot] = (chosen, reasons)
-                why[row] = reasons
+        for row, slot, chosen in zip(rows.tolist(), slots.tolist(), picks, strict=True):
+            now = (chosen, tuple(islice(reasons, len(chosen))))
+            if not chosen:
+                now = self._said.get(slot, now)  # the rank is a mean over the last readings, and so is what explains it
+            if now[1]:
+                said[slot] = now
+                why[row] = now[1]
         self._said = said
         return why
 
-    def _reason(self, j: int, slot: int, value: float, comm: str, lives: Lives, cohorts: Kinds) -> Reason:
-        feature, channel = FEATURES[FEATURE[EVIDENCE[j]]], int(CHANNEL[j])
-        book = int(lives.book[slot])
-        own = lives.mass[book, channel] >= _OWN
-        if own:
-            hist = lives.hist[book, channel]
-        else:
-            group = int(lives.cohort[slot]) * 2
-            hist = cohorts.hist[group : group + 2].reshape(2, CHANNELS, BINS)[:, channel].sum(axis=0)
-        low, high = usual(hist, float(UNITS[channel]))
-        kind = "" if own else f" for {comm}"
-        return Reason(
-            feature.name, float(value), (low, high), "own" if own else "cohort", words(feature, j >= UPPER, float(value), low, high, kind)
-        )
+    def _choose(self, slots: Ints, e: Floats32) -> list[tuple[int, ...]]:
+        """For each row at most three evidences, each feature once, most telling first."""
+        liked = e.copy()
+        for i, slot in enumerate(slots.tolist()):
+            if slot in self._said:
+                liked[i, list(self._said[slot][0])] += _STICKY
+        picks: list[tuple[int, ...]] = []
+        for order, score in zip(np.argsort(-liked, axis=1, kind="stable")[:, : 3 * _MOST].tolist(), e, strict=True):
+            chosen = {EVIDENCE[j]: j for j in reversed(order) if score[j] >= _TELLING}
+            picks.append(tuple(sorted(chosen.values(), key=order.index)[:_MOST]))
+        return picks
 
 
-def _choose(score: Floats32, before: tuple[int, ...]) -> tuple[int, ...]:
-    """At most three evidences, each feature once, most telling first."""
-    liked = score.copy()
-    liked[list(before)] += _STICKY
-    chosen: list[int] = []
-    for j in np.argsort(-liked, kind="stable")[: 3 * _MOST].tolist():
-        if score[j] >= _TELLING and EVIDENCE[j] not in {EVIDENCE[k] for k in chosen}:
-            chosen.append(j)
-    return tuple(chosen[:_MOST])
+def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, lives: Lives, cohorts: Kinds) -> list[Reason]:
+    """One reason for each (row, evidence)."""
+    channel, books = CHANNEL[j], lives.book[slots]
+    own = lives.mass[books, channel] >= _OWN
+    group = lives.cohort[slots] * 2
+    hist = np.where(own[:, None], lives.hist[books, channel], cohorts.hist[group, channel] + cohorts.hist[group + 1, channel])
+    low, high = usual(hist, UNITS[channel])
+    out = []
+    for row, k, x, a, b, mine in zip(rows.tolist(), j.tolist(), value.tolist(), low.tolist(), high.tolist(), own.tolist(), strict=True):
+        feature = FEATURES[FEATURE[EVIDENCE[k]]]
+        text = words(feature, k >= UPPER, x, a, b, "" if mine else f" for {batch.labels[row].comm}")
+        out.append(Reason(feature.name, x, (a, b), "own" if mine else "cohort", text))
+    return out
 
 
-def usual(hist: Floats32, unit: float) -> tuple[float, float]:
-    """The 5 % and 95 % quantiles of a histogram float32[24], in the feature's unit; (0, 0) when it is empty."""
-    total = np.cumsum(hist, dtype=np.float64)
-    if not total[-1] > 0:
-        return 0.0, 0.0
-    want: Floats = total[-1] * np.array([0.05, 0.95])
-    at = np.minimum(np.searchsorted(total, want), BINS - 1)
-    share = np.clip((want - (total[at] - hist[at])) / np.maximum(hist[at], 1e-9), 0, 1)
-    low, high = value_at(at, share, np.array(unit)).tolist()
-    return low, high
+def usual(hist: Floats32, unit: Floats) -> tuple[Floats, Floats]:
+    """The 5 % and 95 % quantiles float64[m] of histograms float32[m, 24], in units of the features; 0 where one is empty."""
+    total = np.cumsum(hist, axis=1, dtype=np.float64)
+    every = np.arange(len(hist))
+    out = []
+    for q in (0.05, 0.95):
+        want = q * total[:, -1]
+        at = np.minimum((total < want[:, None]).sum(axis=1), BINS - 1)
+        inside = hist[every, at].astype(float)
+        share = np.clip((want - total[every, at] + inside) / np.maximum(inside, 1e-9), 0, 1)
+        out.append(value_at(at, share, unit))
+    return out[0], out[1]
 
 
 def words(feature: Feature, lower: bool, value: float, low: float, high: float, kind: str = "") -> str:
@@ -100,10 +106,7 @@ def words(feature: Feature, lower: bool, value: float, low: float, high: float, 
     'cpu low: 0 %, usual 40–60 %'
     """
     now = quantity(value, feature.unit)
-    if lower:
-        head = f"{feature.phrase.replace('{}', '').strip(' +')} low: {now}"
-    else:
-        head = feature.phrase.format(now)
+    head = f"{feature.phrase.replace('{}', '').strip(' +')} low: {now}" if lower else feature.phrase.format(now)
     if feature.name == EVIDENCE[IDLE]:
         return f"{head}, usual{kind} ≤ {quantity(high, feature.unit)}"
     return f"{head}, usual{kind} {span(low, high, feature.unit)}"

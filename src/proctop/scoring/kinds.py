@@ -7,8 +7,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from proctop.records import Floats32, Ints
-from proctop.scoring.tails import BINS, CHANNELS, Steps
+from proctop.records import Ints
+from proctop.scoring.quiet import Counts
+from proctop.scoring.tails import BINS, CHANNELS
 
 FADE = 0.98
 """Every 64 readings what a group knows is multiplied by this."""
@@ -58,17 +59,18 @@ class Kinds:
                 return group
         return 0
 
-    def add(self, rows: Ints, bins: Steps, present: Ints, weight: Floats32) -> None:
-        """Learn ``bins`` uint8[m, 29] into ``rows`` int64[m] with ``weight`` [m]; ``present`` are the flat indices of values that exist."""
-        i, channel = np.divmod(present, CHANNELS)
-        cell = rows[i] * CHANNELS + channel
-        w = weight[i]
-        np.add.at(self.mass.reshape(-1), cell, w)
-        np.add.at(self.hist.reshape(-1), cell * BINS + bins.reshape(-1)[present], w)
+    def add(self, rows: Ints, counts: Counts) -> None:
+        """Learn ``counts``, those of process ``i`` into row ``rows[i]``; negative rows learn nothing."""
+        row = rows[counts.row]
+        if rows.size and rows.min() < 0:
+            inside = np.flatnonzero(row >= 0)
+            row, counts = row[inside], Counts(*(column[inside] for column in counts))
+        cell = row * CHANNELS + counts.channel
+        np.add.at(self.mass.reshape(-1), cell, counts.weight)
+        np.add.at(self.hist.reshape(-1), cell * BINS + counts.bin, counts.weight)
 
     def fade(self) -> None:
-        used = [group for group in self._members.values()]
-        used.append(0)
+        used = [0, *self._members.values()]
         rows = (np.array(used)[:, None] * self._ages + np.arange(self._ages)).reshape(-1)
         self.hist[rows] *= np.float32(FADE)
         self.mass[rows] *= np.float32(FADE)

@@ -11,7 +11,8 @@ import numpy as np
 
 from proctop.records import Bools, Floats32, Ints
 from proctop.scoring.lives import EXCURSIONS_KEPT, Lives
-from proctop.scoring.tails import MISSING, Steps
+from proctop.scoring.quiet import Counts
+from proctop.scoring.tails import BINS, CHANNELS, Steps
 
 EXCURSION = float(-np.log(0.01))
 EXCURSION_IDLE = 5.5
@@ -19,6 +20,7 @@ EXCURSION_IDLE = 5.5
 _GUARDED, _GUARDED_YOUNG, _YOUNG = 0.02, 0.05, 20
 _PATIENCE, _DOUBLING, _ADOPTING = 180.0, 30.0, 0.64
 _CALM, _BURST = 5, 20.0
+_LONG, _FADE = np.float32(1200), np.float32(0.9)
 _CLOSED = EXCURSIONS_KEPT + 1
 
 
@@ -50,17 +52,28 @@ def keep(lives: Lives, slots: Ints, out: Bools, bins: Steps, dt: float) -> tuple
     lives.held[lives.book[slots[store]], kept[store]] = bins[store]
     kept[store] += 1
     expired = since > _BURST
-    learn = np.flatnonzero((calm >= _CALM) & ~expired & (kept > 0) & (kept <= EXCURSIONS_KEPT))
-    again = [np.repeat(slots[learn], kept[learn]), np.zeros((0, bins.shape[1]), dtype=np.uint8)]
-    if learn.size:
-        again[1] = np.concatenate([lives.held[lives.book[slots[j]], : kept[j]] for j in learn])
+    due = np.flatnonzero((calm >= _CALM) & ~expired & (kept > 0) & (kept <= EXCURSIONS_KEPT))
+    again = np.repeat(slots[due], kept[due])
+    held = [lives.held[lives.book[slots[j]], : kept[j]] for j in due.tolist()]
     kept[expired] = _CLOSED
     kept[(calm >= _CALM)] = 0
     lives.kept[slots] = kept
     lives.kept_for[slots] = since
-    return again[0], again[1]
+    return again, np.concatenate(held) if held else bins[:0]
 
 
-def present(bins: Steps) -> Ints:
-    """int64: flat indices of the values that exist."""
-    return np.flatnonzero(bins.reshape(-1) != MISSING)
+def learn(lives: Lives, books: Ints, counts: Counts) -> None:
+    """Add ``counts``, those of process ``i`` to book ``books[i]``; no cell twice."""
+    cell = books[counts.row] * CHANNELS + counts.channel
+    np.add.at(lives.mass.reshape(-1), cell, counts.weight)
+    lives.hist.reshape(-1)[cell * BINS + counts.bin] += counts.weight
+
+
+def forget(lives: Lives, books: Ints) -> None:
+    """Fade histories that grew long, a tenth at a time. After a long silence several tenths at once, which fades the silence too."""
+    mass = lives.mass[books].max(axis=1)
+    long = np.flatnonzero(mass > _LONG)
+    if long.size:
+        fade = np.power(_FADE, np.ceil(np.log(mass[long] / _LONG) / -np.log(_FADE)))
+        lives.hist[books[long]] *= fade[:, None, None]
+        lives.mass[books[long]] *= fade[:, None]

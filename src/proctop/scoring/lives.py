@@ -12,13 +12,18 @@ from proctop.scoring.tails import BINS, CHANNELS, MISSING, SLOW
 
 EXCURSIONS_KEPT = 4
 
+_FRESH = ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "idle", "lull", "failed", "retry")
+_BY_SLOT = (*_FRESH, "cohort", "container", "book", "seen", "due")
+
 
 class Lives:
     """Arrays by slot, and by book; both grow, and are used again after a process has gone.
 
-    By slot: ``n`` samples seen; ``fast``, ``alert``, ``score`` (the two speeds, and the last S); ``out`` seconds in an excursion;
+    By slot: ``n`` samples learned; ``fast``, ``alert``, ``score`` (the two speeds, and the last S); ``out`` seconds in an excursion;
     ``calm`` readings in a row without one; ``kept`` excursion samples held; ``kept_for`` seconds since the first of them;
-    ``accepted`` by the user; ``cohort`` and ``container`` groups; ``book``, -1 = none yet.
+    ``accepted`` by the user; ``cohort`` and ``container`` groups; ``book``, -1 = none yet; ``seen`` the reading up to which it was learned,
+    ``idle`` its idle time then, ``lull`` whether it was silent before that; ``due`` the reading at which it is looked at even when silent,
+    ``failed`` attempts to let it sleep, ``retry`` the reading of the next.
     By book: ``hist`` float32[books, 29, 24], ``mass`` float32[books, 29], ``slow`` float32[books, 9] the slow means,
     ``held`` uint8[books, 4, 29] the bins of kept samples.
     """
@@ -28,7 +33,7 @@ class Lives:
         self.books = 0
         self._free: list[int] = []
         self._free_books: list[int] = []
-        self.n = np.zeros(0, dtype=np.int32)
+        self.n = np.zeros(0, dtype=np.int64)
         self.fast = np.zeros(0, dtype=np.float32)
         self.alert = np.zeros(0, dtype=np.float32)
         self.score = np.zeros(0, dtype=np.float32)
@@ -40,6 +45,12 @@ class Lives:
         self.cohort = np.zeros(0, dtype=np.int64)
         self.container = np.zeros(0, dtype=np.int64)
         self.book = np.zeros(0, dtype=np.int64)
+        self.seen = np.zeros(0, dtype=np.int64)
+        self.due = np.zeros(0, dtype=np.int64)
+        self.idle = np.zeros(0, dtype=np.float32)
+        self.lull = np.zeros(0, dtype=np.bool_)
+        self.failed = np.zeros(0, dtype=np.int8)
+        self.retry = np.zeros(0, dtype=np.int64)
         self.hist = np.zeros((0, CHANNELS, BINS), dtype=np.float32)
         self.mass = np.zeros((0, CHANNELS), dtype=np.float32)
         self.slow = np.zeros((0, len(SLOW)), dtype=np.float32)
@@ -52,12 +63,12 @@ class Lives:
         end = self.slots + more
         if end > self.n.size:
             size = max(1024, end + end // 2)
-            for name in ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "cohort", "container", "book"):
+            for name in _BY_SLOT:
                 setattr(self, name, _grown(getattr(self, name), size))
         slots = np.array([*reused, *range(self.slots, end)], dtype=np.int64)
         self.slots = end
-        for array in (self.n, self.fast, self.alert, self.score, self.out, self.calm, self.kept, self.kept_for, self.accepted):
-            array[slots] = 0
+        for name in _FRESH:
+            getattr(self, name)[slots] = 0
         self.book[slots] = -1
         return slots
 
@@ -83,9 +94,8 @@ class Lives:
         books = self.book[slots]
         self._free_books.extend(books[books >= 0].tolist())
         self._free.extend(slots.tolist())
-        self.alert[slots] = 0
-        self.fast[slots] = 0
-        self.score[slots] = 0
+        for array in (self.alert, self.fast, self.score):
+            array[slots] = 0
         self.book[slots] = -1
 
 

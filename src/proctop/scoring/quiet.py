@@ -40,10 +40,9 @@ def sample(b: Steps, weight: Floats32) -> Counts:
 def silence(values: Floats32, slow: Floats32, idle: Floats32, k: Ints) -> Counts:
     """What ``k`` int[m] quiet readings add up to.
 
-    ``values`` float32[20, m]: features in the last of them; ``slow`` float32[m, 9]: slow means before the first; ``idle`` float32[m]: idle time
-    before the first.
+    ``values`` float32[20, m]: features in the last of them; ``slow`` float32[m, 9] and ``idle`` float32[m]: slow means and idle time before
+    the first.
     """
-    m = k.size
     known = ~np.isnan(values)
     still = bins(steps(values[LEVELS].T, UNITS[LEVELS]))
     fading = slow >= EDGES[0] * UNITS[len(FAST) :]
@@ -70,7 +69,6 @@ def silence(values: Floats32, slow: Floats32, idle: Floats32, k: Ints) -> Counts
 
     row, channel, at, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     some = weight > 0
-    del m
     return Counts(row[some], channel[some], at[some], weight[some].astype(np.float32))
 
 

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from proctop.records import Floats, Index, Ints
+from proctop.records import Bools, Floats, Index, Ints
 from proctop.stream import Damaged
 from proctop.stream.numbers import In, Out, Words, unzigzag, zigzag
 
@@ -51,8 +51,9 @@ class Keys:
             out.rising(np.flatnonzero(gone))
         came = keys[:, s:]
         out.number(came.shape[1])
-        for row in came:
-            out.integers(np.diff(row, prepend=0))
+        if came.size:
+            for row in came:
+                out.integers(np.diff(row, prepend=0))
         return np.concatenate((stay, np.full(came.shape[1], -1, np.intp)))
 
     def take(self, data: In) -> Index | None:
@@ -97,34 +98,39 @@ class Columns:
     """
 
     def __init__(self, decimals: tuple[int, ...]) -> None:
-        self._times = np.array([10.0**d for d in decimals])
+        self._times = np.array([10.0**d for d in decimals]) if any(decimals) else None
         self._unit = np.zeros(len(decimals), np.int64)
         self._now: Floats = np.zeros((len(decimals), 0))
         self.active = np.zeros(0, np.bool_)
 
     def put(self, out: Out, values: Floats, take: Index | None) -> None:
         base, self._now = self._base(take, values.shape[1]), values
+        if not values.size:
+            self.active = np.zeros(values.shape[1], np.bool_)
+            return
         changed = (values != base) & ((values == values) | (base == base))
         self.active = changed.any(axis=0)
         out.raw(np.packbits(self.active).tobytes())
         out.raw(np.packbits(changed[:, self.active], axis=0).tobytes())
         column, row = np.nonzero(changed)
-        value, times = values[column, row], self._times[column]
-        number, whole = _integers(value, times)
-        change = number - _integers(base[column, row], times)[0]
-        change[~whole] = 0
-        self._put_units(out, change, column)
-        unit = np.maximum(self._unit, 1)[column]
-        symbols = zigzag(change // unit) + np.uint64(_CHANGE)
-        symbols[~whole] = _RAW
-        symbols[np.isnan(value)] = _NAN
+        value = values[column, row]
+        number, whole = self._integers(np.stack((value, base[column, row])), column)
+        change = number[0] - number[1]
+        odd = ~whole[0]
+        change[odd] = 0
+        symbols = zigzag(self._in_units(out, change, column)) + np.uint64(_CHANGE)
+        if odd.any():
+            symbols[odd] = np.where(np.isnan(value[odd]), _NAN, _RAW)
         out.words(symbols)
         out.raw(value[symbols == _RAW].astype("<f8").tobytes())
 
     def take(self, data: In, take: Index | None, n: int) -> Floats:
         """The way back: float64[m, n]."""
-        values = self._base(take, n)
+        values = self._base(take, n).copy()
         m = values.shape[0]
+        if not values.size:
+            self._now, self.active = values, np.zeros(n, np.bool_)
+            return values
         active = np.unpackbits(np.frombuffer(data.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
         rows = np.flatnonzero(active)
         deep = (m + 7) // 8
@@ -134,10 +140,11 @@ class Columns:
         for c in data.rising(m):
             self._unit[c] = data.number(1 << 60)
         symbols = data.words(column.size)
-        times = self._times[column]
         # A hostile change may wrap around: any number is as good as another, and it stays a number.
         change = unzigzag(symbols - np.uint64(_CHANGE)) * np.maximum(self._unit, 1)[column]
-        value = (_integers(values[column, row], times)[0] + change) / times
+        value = (self._integers(values[column, row], column)[0] + change).astype(np.float64)
+        if self._times is not None:
+            value /= self._times[column]
         value[symbols == _NAN] = np.nan
         raw = np.flatnonzero(symbols == _RAW)
         value[raw] = np.frombuffer(data.raw(8 * raw.size), "<f8")
@@ -150,7 +157,7 @@ class Columns:
         """What the cells were before, NaN for rows that came."""
         if take is None:
             if self._now.shape[1] == n:
-                return self._now.copy()
+                return self._now
             return np.full((self._now.shape[0], n), np.nan)
         base = np.full((self._now.shape[0], n), np.nan)
         if self._now.shape[1]:
@@ -158,19 +165,28 @@ class Columns:
             base[:, stay] = self._now[:, take[stay]]
         return base
 
-    def _put_units(self, out: Out, change: Ints, column: Index) -> None:
-        """Lower the unit of each column in which a change does not divide, and say so."""
+    def _in_units(self, out: Out, change: Ints, column: Index) -> Ints:
+        """``change`` in units of its column, after lowering, and writing, the units in which one does not divide."""
         unit = self._unit[column]
-        odd = np.unique(column[(change % np.maximum(unit, 1) != 0) | ((unit == 0) & (change != 0))])
-        out.rising(odd)
-        for c in odd.tolist():
+        scaled = change // np.maximum(unit, 1)
+        odd = scaled * unit != change  # a unit of 0 divides nothing but 0
+        if not odd.any():
+            out.number(0)
+            return scaled
+        columns = np.unique(column[odd])
+        out.rising(columns)
+        for c in columns.tolist():
             self._unit[c] = math.gcd(int(self._unit[c]), int(np.gcd.reduce(change[column == c])))
             out.number(int(self._unit[c]))
+        return change // np.maximum(self._unit, 1)[column]
 
-
-def _integers(values: Floats, times: Floats) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """``values`` times a power of ten as integers, and which of them are exactly that; 0 elsewhere."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = np.rint(values * times)
-        whole = (np.abs(scaled) < _EXACT) & (scaled / times == values)
-    return np.where(whole, scaled, 0.0).astype(np.int64), whole
+    def _integers(self, values: Floats, column: Index) -> tuple[Ints, Bools]:
+        """``values`` times their column's power of ten as integers, and which of them are exactly that; 0 elsewhere."""
+        if self._times is None:
+            whole = (np.abs(values) < _EXACT) & (np.floor(values) == values)
+            return np.where(whole, values, 0.0).astype(np.int64), whole
+        times = self._times[column]
+        with np.errstate(over="ignore"):
+            scaled = np.rint(values * times)
+            whole = (np.abs(scaled) < _EXACT) & (scaled / times == values)
+        return np.where(whole, scaled, 0.0).astype(np.int64), whole

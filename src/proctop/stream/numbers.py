@@ -72,7 +72,10 @@ class Out:
     def rising(self, values: Ints) -> None:
         """int64[n], strictly rising from 0 or more; n is written."""
         self.number(values.size)
-        self.words(np.diff(values, prepend=-1).view(np.uint64) - np.uint64(1))
+        if values.size:
+            gaps = values.astype(np.uint64)
+            gaps[1:] -= gaps[:-1] + np.uint64(1)
+            self.words(gaps)
 
     def done(self) -> bytes:
         return b"".join(self._parts)

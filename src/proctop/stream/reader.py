@@ -80,14 +80,15 @@ class Reader:
         self.damage = Damage()
         self.follow = follow
         self._closed = threading.Event()
+        self._lock = threading.Lock()  # held while the descriptor is used
         self._buffer = bytearray()
-        self._offset = 0  # of the buffer in the file
         self._given_up = 0
         self._header: Header | None = None
         self._decoder: Decoder | None = None
         self._feed = _Feed()
         self._zstd: ZstdDecompressionReader | None = None
         self._readings = self._plain = 0
+        self._labels: tuple[Label, ...] = ()
         self._last: tuple[str, float] | None = None
         try:
             self._fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -97,7 +98,7 @@ class Reader:
         try:
             self._begin()
         except BaseException:
-            os.close(self._fd)
+            self.close()
             raise
 
     @property
@@ -123,11 +124,19 @@ class Reader:
         return record
 
     def close(self) -> None:
-        """The next ``read`` returns None; one that waits returns soon."""
+        """End a ``read`` that waits, from any thread; no more come."""
         self._closed.set()
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
     def read(self) -> Record | None:
         """The next record, None at the end."""
+        with self._lock:
+            return None if self._closed.is_set() else self._next()
+
+    def _next(self) -> Record | None:
         while True:
             head = self._frame_head()
             if head is None:
@@ -165,7 +174,6 @@ class Reader:
         if place is not None:
             os.lseek(self._fd, place, os.SEEK_SET)
             self._buffer.clear()
-            self._offset = place
             self._end_segment()
 
     def _began(self, start: int) -> float | None:
@@ -216,8 +224,6 @@ class Reader:
         self._zstd = zstandard.ZstdDecompressor(max_window_size=frames.WINDOW).stream_reader(cast("IO[bytes]", self._feed))
         self._drop(frames.FRAME.size + head.stored)
 
-    _labels: tuple[Label, ...] = ()
-
     def _end_segment(self) -> None:
         if self._decoder is not None:
             self._labels = tuple(self._decoder.labels)
@@ -257,22 +263,16 @@ class Reader:
         if self._decoder is not None or self._header is None:
             self.damage.segments += 1
         self._end_segment()
-        self._drop(1)
-        self.damage.skipped += 1
+        size = frames.FRAME.size
+        self._pass(1)
         while True:
-            found = self._buffer.find(frames.SYNC)
-            if found >= frames.FRAME.size and self._given_up < _SEARCHED:
-                self.damage.skipped += found - frames.FRAME.size
-                self._drop(found - frames.FRAME.size)
+            found = self._buffer.find(frames.SYNC, size) if self._given_up < _SEARCHED else -1
+            if found >= 0:
+                self._pass(found - size)
                 return
-            gone = len(self._buffer) if self._given_up >= _SEARCHED else max(0, len(self._buffer) - len(frames.SYNC) - frames.FRAME.size)
-            if 0 <= found < frames.FRAME.size:
-                gone = found + 1
-            self.damage.skipped += gone
-            self._drop(gone)
+            self._pass(max(0, len(self._buffer) - size - len(frames.SYNC)))
             if not self._need(len(self._buffer) + 1):
-                self.damage.skipped += len(self._buffer)
-                self._drop(len(self._buffer))
+                self._pass(len(self._buffer))
                 return
 
     def _frame_head(self) -> FrameHead | None:
@@ -298,7 +298,10 @@ class Reader:
 
     def _drop(self, size: int) -> None:
         del self._buffer[:size]
-        self._offset += size
+
+    def _pass(self, size: int) -> None:
+        self._drop(size)
+        self.damage.skipped += size
 
     def _need(self, size: int) -> bool:
         """Whether the buffer holds ``size`` bytes, after reading what it takes."""

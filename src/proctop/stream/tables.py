@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from proctop.records import NO_MAPPING, CgroupCounters, DiskCounters, Floats, HostCounters, Ints, NetCounters, Pressure
-from proctop.stream import Damaged
 from proctop.stream.columns import Columns, Keys
 from proctop.stream.numbers import In, Out
 from proctop.stream.words import WordsIn, WordsOut
@@ -22,10 +22,14 @@ _CPU_TIMES = 10
 _TICK = 10_000_000  # ns; cpu times are split here, so that they stay exact in float64 on hosts of any size and age
 _PRESSURE = (2, 2, 2, 0, 2, 2, 2, 0)  # decimals of an averages-and-total line, twice
 _CGROUP = (0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0)
-_RESOURCES = ("cpu", "memory", "io", "irq")
 _COUNTS = ("tasks_running", "tasks_blocked", "tasks_total", "forks", "switches", "interrupts")
 
 Numbers = tuple[float, ...]
+
+_counts = attrgetter(*_COUNTS)
+_disk, _net, _pressure, _cgroup = (
+    attrgetter(*(f.name for f in fields(record) if f.name != "pressure")) for record in (DiskCounters, NetCounters, Pressure, CgroupCounters)
+)
 
 
 class Table:
@@ -53,14 +57,12 @@ class Table:
 
 
 class HostTables:
-    """:class:`HostCounters` as six tables. One instance per segment and direction."""
+    """:class:`HostCounters` as five tables. One instance per segment and direction."""
 
     def __init__(self) -> None:
         self._cpu = Table(1, (0,) * (2 * _CPU_TIMES))
-        self._counts = Table(1, (0,))
+        self._numbers = Table(2, (0,))
         self._load = Table(1, (2, 2, 2))
-        self._memory = Table(1, (0,))
-        self._vmstat = Table(1, (0,))
         self._disks = Table(1, (0,) * len(fields(DiskCounters)))
         self._nets = Table(1, (0,) * len(fields(NetCounters)))
         self._pressure = Table(1, _PRESSURE)
@@ -68,38 +70,38 @@ class HostTables:
     def put(self, out: Out, words: WordsOut, host: HostCounters) -> None:
         cpu = host.cpu.T
         self._cpu.put(out, np.arange(cpu.shape[1])[None, :], np.concatenate((cpu // _TICK, cpu % _TICK)).astype(np.float64))
-        self._counts.put(out, np.arange(len(_COUNTS))[None, :], np.array([[getattr(host, name) for name in _COUNTS]], np.float64))
+        groups = (dict(zip(_COUNTS, _counts(host), strict=True)), host.memory, host.vmstat)
+        keys = [(i, words.string(name)) for i, group in enumerate(groups) for name in group]
+        numbers = [value for group in groups for value in group.values()]
+        self._numbers.put(out, np.array(keys, np.int64).T, np.array([numbers], np.float64))
         self._load.put_named(out, words, {"": host.load} if host.load else {})
-        self._memory.put_named(out, words, {name: (value,) for name, value in host.memory.items()})
-        self._vmstat.put_named(out, words, {name: (value,) for name, value in host.vmstat.items()})
-        self._disks.put_named(out, words, {name: astuple(disk) for name, disk in host.disks.items()})
-        self._nets.put_named(out, words, {name: astuple(net) for name, net in host.nets.items()})
-        self._pressure.put_named(out, words, {name: astuple(pressure) for name, pressure in host.pressure.items()})
+        self._disks.put_named(out, words, {name: _disk(disk) for name, disk in host.disks.items()})
+        self._nets.put_named(out, words, {name: _net(net) for name, net in host.nets.items()})
+        self._pressure.put_named(out, words, {name: _pressure(pressure) for name, pressure in host.pressure.items()})
 
     def take(self, data: In, words: WordsIn) -> HostCounters:
         _, parts = self._cpu.take(data)
         cpu = _whole(parts[:_CPU_TIMES]) * _TICK + _whole(parts[_CPU_TIMES:])
-        _, counts = self._counts.take(data)
-        if counts.shape[1] != len(_COUNTS):
-            raise Damaged("host counts are missing")
+        groups: tuple[dict[str, int], ...] = ({}, {}, {})
+        keys, values = self._numbers.take(data)
+        for group, name, value in zip(*keys.tolist(), values[0].tolist(), strict=True):
+            if group < len(groups):
+                groups[group][words.string(name)] = _integer(value)
         load = self._load.take_named(data, words).get("")
-        memory = _integers(self._memory.take_named(data, words))
-        vmstat = _integers(self._vmstat.take_named(data, words))
         disks = _records(self._disks.take_named(data, words), lambda row: DiskCounters(*map(_integer, row)))
         nets = _records(self._nets.take_named(data, words), lambda row: NetCounters(*map(_integer, row)))
         pressure = _records(self._pressure.take_named(data, words), lambda row: Pressure(*row))
         cpu = np.ascontiguousarray(cpu.T)
         cpu.flags.writeable = False
-        numbers = dict(zip(_COUNTS, map(_integer, counts[0].tolist()), strict=True))
         return HostCounters(
             cpu=cpu,
-            memory=memory,
+            memory=MappingProxyType(groups[1]),
             load=None if load is None else (load[0], load[1], load[2]),
-            vmstat=vmstat,
+            vmstat=MappingProxyType(groups[2]),
             disks=disks,
             nets=nets,
             pressure=pressure,
-            **numbers,
+            **{name: groups[0].get(name, -1) for name in _COUNTS},
         )
 
 
@@ -111,13 +113,12 @@ class CgroupTables:
         self._pressure = Table(2, _PRESSURE)
 
     def put(self, out: Out, words: WordsOut, cgroups: Mapping[str, CgroupCounters]) -> None:
-        names = [f.name for f in fields(CgroupCounters)[:-1]]
-        self._cgroups.put_named(out, words, {path: tuple(getattr(c, name) for name in names) for path, c in cgroups.items()})
+        self._cgroups.put_named(out, words, {path: _cgroup(counters) for path, counters in cgroups.items()})
         keys, rows = [], []
         for path, counters in cgroups.items():
             for resource, pressure in counters.pressure.items():
                 keys.append((words.string(path), words.string(resource)))
-                rows.append(astuple(pressure))
+                rows.append(_pressure(pressure))
         self._pressure.put(
             out,
             np.array(keys, np.int64).reshape(-1, 2).T,
@@ -143,10 +144,6 @@ def _whole(values: Floats) -> Ints:
 
 def _integer(value: float) -> int:
     return int(value) if abs(value) < 2.0**64 else -1  # NaN and infinity compare false
-
-
-def _integers(rows: Mapping[str, Numbers]) -> Mapping[str, int]:
-    return _records(rows, lambda row: _integer(row[0]))
 
 
 def _records(rows: Mapping[str, Any], make: Callable[[Any], Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import sys
 from codecs import getincrementaldecoder
 from typing import IO, Any
 
@@ -46,6 +47,7 @@ class Terminal(LinuxDriver):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._file = sys.__stdout__  # so that errors can go elsewhere: proctop 2>log
         self._wake_read, self._wake_write = os.pipe()
         self.stale = False  # output was dropped: the whole screen is to be painted again
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="proctop",
@@ -104,6 +104,7 @@ TERMINAL = Theme(
     panel="ansi_default",
     boost="ansi_default",
     variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
         "cells-soft": "ansi_default",
         "cells-faint": "ansi_default",
         "cells-mid": "ansi_yellow",
@@ -144,5 +145,5 @@ def cell_colours(variables: dict[str, str]) -> dict[str, str]:
         "cells-title-background": take("panel", "black"),
         "cells-badge": take("background", "black"),
         "cells-badge-background": take("text-warning", "yellow"),
-        "cells-cursor": take("block-hover-background", "auto 10%"),
+        "cells-cursor": take("primary-muted", "blue"),
     }

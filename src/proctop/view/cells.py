@@ -78,7 +78,7 @@ class Glyphs:
 UNICODE = Glyphs(False, " ▏▎▍▌▋▊▉█", "▼", "▲", "…", "–", "│", "↓", "↑")
 ASCII = Glyphs(True, " #", "v", "^", "~", "-", "|", "rx ", "tx ")
 
-_SPELLED = str.maketrans({"–": "-", "—": "-", "…": "~", "×": "x", "µ": "u", "≤": "<=", "≥": ">=", "→": "->", "·": "-", "│": "|", "’": "'"})
+_SPELLED = str.maketrans({"–": "-", "—": "-", "…": "~", "×": "x", "µ": "u", "≤": "<=", "≥": ">=", "→": "->", "←": "<-", "↑": "up", "↓": "down", "·": "-", "│": "|", "’": "'"})
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 # Widths that terminals disagree about: regional indicators and skin tones (merged by some), conjoining jamo, joiners and
 # selectors (also removed where text enters); and everything that could move the cursor.

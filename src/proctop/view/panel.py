@@ -75,19 +75,32 @@ def header(frame: Frame | None, total: int, glyphs: Glyphs, mode: Mode) -> Line:
     ]
     extra = [
         f"  {reading.source} every {_seconds(reading.interval)}",
-        f"  up {duration(reading.boot, 6)}",
         f"  {len(reading)} processes",
+        f"  up {duration(reading.boot, 6)}",
     ]
     if frame.host.load is not None:
         extra.append("  load " + " ".join(f"{value:.2f}" for value in frame.host.load))
     right = _badges(frame, glyphs, mode)
     room = total - sum(width(c.text) for c in [*left, *right]) - 1
+    remarks = _remarks(frame)
+    aside = f"  {len(remarks)} remarks: F1 " if len(remarks) > 1 else "  1 remark: F1 " if remarks else ""
+    room -= width(aside)
     for text in extra:
         text = glyphs.plain(text)
         if width(text) <= room:
             left.append(Cell(text, "soft"))
             room -= width(text)
-    return sides(left, right, total)
+    if remarks and room > 12:  # what is most restricted, as far as it fits
+        more = f" (+{len(remarks) - 1}: F1) " if len(remarks) > 1 else " "
+        first = "  " + remarks[0]
+        aside = fit(first, min(width(glyphs.plain(first)), room + width(aside) - width(more)), glyphs) + more
+    return sides(left, [Cell(aside, "soft"), *right] if aside and room >= 0 else right, total)
+
+
+def _remarks(frame: Frame) -> list[str]:
+    """What the source has to say, and what it could not read."""
+    reading = frame.reading
+    return [*reading.notes, *(gap.reason if gap.reason.startswith(gap.field) else f"{gap.field}: {gap.reason}" for gap in reading.gaps)]
 
 
 def _seconds(value: float) -> str:
@@ -97,11 +110,6 @@ def _seconds(value: float) -> str:
 def _badges(frame: Frame, glyphs: Glyphs, mode: Mode) -> list[Cell]:
     out: list[Cell] = []
     reading = frame.reading
-    remarks = [*reading.notes, *(f"{gap.field}: {gap.reason}" for gap in reading.gaps)]
-    if remarks:
-        more = f" (+{len(remarks) - 1}, see F1)" if len(remarks) > 1 else ""
-        text = fit(remarks[0], min(width(remarks[0]), 44), glyphs)
-        out.append(Cell(f"{text}{more} ", "soft"))
     if mode.user:
         out.append(Cell(fit(f"user {mode.user} ", min(width(mode.user) + 6, 20), glyphs), "mid"))
     if mode.query:
@@ -222,11 +230,13 @@ def _heights(shares: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float6
 
 
 def _short(host: HostRates, total: int, glyphs: Glyphs) -> Line:
-    plain = glyphs.plain
+    """The gauges in one line, as many as fit."""
     levels = _levels(host)
-    cells = [Cell(" ")]
-    for name in ("cpu", "mem", "swap", "psi"):
-        cells += [Cell(f"{name} ", "soft"), Cell(f"{plain(percent(levels[name] * 100, 3)):>3}%  ", _hot(levels[name], 0.95))]
-    cells += [Cell("disk ", "soft"), Cell(f"{plain(size(levels['disk'], 5)):>5}  ")]
-    cells += [Cell("net ", "soft"), Cell(f"{plain(size(levels['net'], 5)):>5}")]
+    cells: list[Cell] = []
+    for name in ("cpu", "mem", "psi", "disk", "net", "swap"):
+        share = name in ("cpu", "mem", "psi", "swap")
+        text = f"{percent(levels[name] * 100, 3):>3}%" if share else f"{size(levels[name], 5):>5}"
+        pair = [Cell(f" {name} ", "soft"), Cell(glyphs.plain(text) + " ", _hot(levels[name], 0.95) if share else "text")]
+        if sum(width(c.text) for c in [*cells, *pair]) <= total:
+            cells += pair
     return line(cells, total)

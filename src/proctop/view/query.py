@@ -1,29 +1,25 @@
 """The filter language: ``redis``, ``cpu>5 and (user=root or mem>1gb)``, ``!container~^web``.
 
-Read once into a tree of tests, each a vectorised look at a frame. A test yields two masks, where it holds and where it does
-not: for what is missing neither is true, so that neither ``cpu>5`` nor ``!cpu>5`` matches an unreadable cpu.
+Read once, into the tests of :mod:`proctop.view.predicates`.
 """
 
 from __future__ import annotations
 
 import difflib
-import operator
 import re
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 import numpy as np
 
 from proctop import fields
-from proctop.records import Bools, Floats, Frame, Label
-from proctop.view import patterns, units, values
+from proctop.records import Bools, Frame
+from proctop.view import patterns, predicates, units, values
+from proctop.view.predicates import Test
 
 LONGEST = 2000
 _DEEPEST = 50
-
-Masks = tuple[Bools, Bools]
-Test = Callable[[Frame], Masks]
 
 ALIASES = {
     "name": "comm", "process": "comm", "cmd": "command", "cmdline": "command", "args": "command",
@@ -32,12 +28,7 @@ ALIASES = {
     "thr": "threads", "nlwp": "threads", "csw": "switches", "flt": "faults", "pri": "priority", "ni": "nice", "s": "state",
     "idle": "idle_s", "wait": "run_wait", "cputime": "time", "age": "elapsed", "parent": "ppid", "ctr": "container",
 }  # fmt: skip
-NAMES = tuple(sorted({c.name for c in fields.COLUMNS} | set(fields.SCHEMA) | {"comm", "status"}))
-
-_ORDER: dict[str, Callable[[Floats, float], Bools]] = {
-    "=": operator.eq, "==": operator.eq, "!=": operator.ne,
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
+NAMES = tuple(sorted(({c.name for c in fields.COLUMNS} | set(fields.SCHEMA) | {"comm", "status"}) - set(ALIASES)))
 
 _OPERATOR = re.compile(r"\s*(==|!=|!~|<=|>=|=|<|>|~)")
 _WORD = re.compile(r"""(?:[^\s()"'=<>~!&|]|!(?![=~])|&(?!&)|\|(?!\|))+""")
@@ -88,7 +79,7 @@ class _Parser:
             raise QueryError(f"a filter longer than {LONGEST} characters", LONGEST)
         self._blank()
         if self._at == len(self._text):
-            return lambda frame: _decided(np.ones(len(frame.batch), dtype=np.bool_))
+            return lambda frame: predicates.decided(np.ones(len(frame.batch), dtype=np.bool_))
         test = self._or()
         if self._at < len(self._text):
             raise QueryError('")" without "("', self._at)
@@ -98,13 +89,13 @@ class _Parser:
         tests = [self._and()]
         while self._take(_OR):
             tests.append(self._and())
-        return tests[0] if len(tests) == 1 else _any(tests)
+        return tests[0] if len(tests) == 1 else predicates.any_of(tests)
 
     def _and(self) -> Test:
         tests = [self._not()]
         while self._take(_AND) or not self._ends():
             tests.append(self._not())
-        return tests[0] if len(tests) == 1 else _all(tests)
+        return tests[0] if len(tests) == 1 else predicates.all_of(tests)
 
     def _not(self) -> Test:
         negated = False
@@ -116,7 +107,7 @@ class _Parser:
                 break
             negated = not negated
         test = self._primary()
-        return _negate(test) if negated else test
+        return predicates.negate(test) if negated else test
 
     def _primary(self) -> Test:
         start = self._at
@@ -136,7 +127,7 @@ class _Parser:
         if start == len(self._text):
             raise QueryError("a word or a comparison is missing here", start)
         if self._text[start] in "\"'":
-            return _words(self._quoted())
+            return predicates.words(self._quoted())
         word = _WORD.match(self._text, start)
         if word is None or word[0].casefold() in (*_AND, *_OR):
             raise QueryError(f"a word or a comparison is missing before {self._text[start : start + 3].split()[0]!r}", start)
@@ -144,7 +135,7 @@ class _Parser:
         sign = _OPERATOR.match(self._text, self._at)
         if sign is None:
             self._blank()
-            return _words(word[0])
+            return predicates.words(word[0])
         name = self._name(word[0], start)
         self._at = sign.end()
         self._blank()
@@ -169,21 +160,29 @@ class _Parser:
                 pattern = patterns.read(value)
             except patterns.PatternError as error:
                 raise QueryError(str(error), at + quoted + error.offset) from None
-            test = _text_test(name, pattern.found_in)
-            return _negate(test) if sign == "!~" else test
+            test = predicates.text_test(name, pattern.found_in)
+            return predicates.negate(test) if sign == "!~" else test
         if values.is_text(name):
             if sign not in ("=", "==", "!="):
                 raise QueryError(f"{name} is text: compare it with = != ~ !~", sign_column)
             wanted = {value.casefold()} if quoted else {part.casefold() for part in value.split(",")}
-            test = _text_test(name, lambda text: not wanted.isdisjoint(_names_of(name, text)))
-            return _negate(test) if sign == "!=" else test
-        parts = value.split(",") if sign in ("=", "==", "!=") else [value]
+            test = predicates.text_test(name, lambda text: not wanted.isdisjoint(predicates.names_of(name, text)))
+            return predicates.negate(test) if sign == "!=" else test
+        equality = sign in ("=", "==", "!=")
         tests = []
-        for part in parts:
-            column_of_part = at + quoted + (value.find(part) if part else 0)
-            tests.append(_number_test(name, "=" if sign == "!=" else sign, part, column_of_part))
-        test = tests[0] if len(tests) == 1 else _any(tests)
-        return _negate(test) if sign == "!=" else test
+        for part in value.split(",") if equality else [value]:
+            tests.append(self._number(name, "=" if equality else sign, part, at + quoted))
+            at += len(part) + 1
+        test = tests[0] if len(tests) == 1 else predicates.any_of(tests)
+        return predicates.negate(test) if sign == "!=" else test
+
+    def _number(self, name: str, sign: str, text: str, column: int) -> Test:
+        if name == "mem" and units.is_size(text):
+            name = "rss"
+        try:
+            return predicates.number_test(name, sign, units.parse(text, values.unit(name)))
+        except ValueError as error:
+            raise QueryError(str(error), column) from None
 
     def _value(self) -> tuple[str, bool]:
         """The value that begins here, and whether it was quoted. An unquoted one ends at a blank, at && and ||, or at a parenthesis
@@ -237,96 +236,12 @@ class _Parser:
             self._at += 1
 
 
-def _decided(holds: Bools) -> Masks:
-    return holds, ~holds
-
-
-def _all(tests: Sequence[Test]) -> Test:
-    def both(frame: Frame) -> Masks:
-        masks = [test(frame) for test in tests]
-        return reduce(operator.and_, [yes for yes, _ in masks]), reduce(operator.or_, [no for _, no in masks])
-
-    return both
-
-
-def _any(tests: Sequence[Test]) -> Test:
-    def either(frame: Frame) -> Masks:
-        masks = [test(frame) for test in tests]
-        return reduce(operator.or_, [yes for yes, _ in masks]), reduce(operator.and_, [no for _, no in masks])
-
-    return either
-
-
-def _negate(test: Test) -> Test:
-    def neither(frame: Frame) -> Masks:
-        yes, no = test(frame)
-        return no, yes
-
-    return neither
-
-
-class _Memo(dict[str, bool]):
-    """Remembers what a test said of a text: names and command lines stay the same from reading to reading."""
-
-    def __init__(self, test: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._of = test
-
-    def __missing__(self, text: str) -> bool:
-        if len(self) > 50_000:
-            self.clear()
-        said = self[text] = self._of(text)
-        return said
-
-
-def _words(word: str) -> Test:
-    """Name or command line hold ``word``."""
-    sought = word.casefold()
-    memo = _Memo(lambda text: sought in text.casefold())
-
-    def holds(label: Label) -> bool:
-        return memo[label.comm] or memo[label.command]
-
-    return lambda frame: _decided(np.fromiter(map(holds, frame.batch.labels), dtype=np.bool_, count=len(frame.batch)))
-
-
-def _text_test(name: str, test: Callable[[str], bool]) -> Test:
-    memo = _Memo(test)
-    return lambda frame: _decided(np.fromiter(map(memo.__getitem__, values.texts(frame, name)), dtype=np.bool_, count=len(frame.batch)))
-
-
-def _number_test(name: str, sign: str, text: str, column: int) -> Test:
-    if name == "mem" and units.is_size(text):
-        name = "rss"
-    try:
-        number = units.parse(text, values.unit(name))
-    except ValueError as error:
-        raise QueryError(str(error), column) from None
-    compare = _ORDER[sign]
-
-    def test(frame: Frame) -> Masks:
-        numbers = values.numbers(frame, name)
-        known = ~np.isnan(numbers)
-        holds = compare(numbers, number)
-        return holds & known, ~holds & known
-
-    return test
-
-
-def _names_of(name: str, text: str) -> set[str]:
-    """Everything that ``=`` takes for this text: an image also without registry, path, tag or digest."""
-    whole = text.casefold()
-    if name != "image":
-        return {whole}
-    untied = whole.partition("@")[0]
-    head, slash, last = untied.rpartition("/")
-    bare = head + slash + last.partition(":")[0]
-    return {whole} | {"/".join(parts[k:]) for parts in (untied.split("/"), bare.split("/")) for k in range(len(parts))}
-
-
 def help_text() -> str:
     """What ``-f help`` prints."""
-    aliases = ", ".join(f"{alias}={name}" for alias, name in sorted(ALIASES.items()))
+
+    def block(words: Iterable[str]) -> str:
+        return textwrap.fill(" ".join(words), 100, initial_indent="  ", subsequent_indent="  ")
+
     return f"""\
 A filter is made of words and comparisons.
 
@@ -344,6 +259,8 @@ Text:    = != ~ !~          Numbers: = != < <= > >=     What is missing (–) ma
 Units:   sizes and rates 500k 38MiB (powers of 1024), 38mb 1gb (powers of 1000); counts 5k; shares 5 or 5%;
          times 10ms 1.5s 3m 1h30m 2d. cpu is percent of one core; mem is percent of the host's, or bytes when it has a unit.
 
-Names:   {", ".join(NAMES)}
-Also:    {aliases}
+Names:
+{block(NAMES)}
+Also:
+{block(f"{alias}={name}" for alias, name in sorted(ALIASES.items()))}
 """

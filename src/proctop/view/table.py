@@ -13,13 +13,13 @@ from proctop import fields
 from proctop.fields import Column
 from proctop.records import Frame, Index, ProcKey, Status
 from proctop.view import sparkline, values
-from proctop.view.cells import Cell, Glyphs, Line, bar, fit, line
+from proctop.view.cells import Cell, Glyphs, Line, bar, fit, line, width
 from proctop.view.rows import Rows
 
 FULL = 12.0
 """The score, in nats, that fills the bar: once in e^12 readings by its own history."""
 
-LEAST = {"command": (12, 0.15, 24), "why": (20, 0.25, 40)}  # cells, share of the terminal from which more, and at most
+LEAST = {"command": (12, 0.2, 28), "why": (20, 0.4, 52)}  # cells at 80 columns, more per further column, at most
 SHARE = {"command": 2, "why": 3}
 MOST = {"command": 60}
 OF_CONTAINERS = ("container", "image", "pod", "runtime")
@@ -66,8 +66,8 @@ def layout(total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool =
 
 
 def _least(column: Column, total: int) -> int:
-    low, share, high = LEAST.get(column.name, (12, 0.0, 12))
-    return column.width or max(low, min(int(total * share), high))
+    low, more, high = LEAST.get(column.name, (12, 0.0, 12))
+    return column.width or max(low, min(low + int((total - 80) * more), high))
 
 
 def _needed(columns: Sequence[Column], total: int) -> int:
@@ -143,11 +143,18 @@ def level(frame: Frame, row: int) -> str:
     return "high" if hourly <= 12 else "mid" if hourly <= 120 else "low"
 
 
-def score_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]:
-    """Bar, number and, on an alert, "!". Where there is nothing to say yet, a word and no number."""
+def score_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs, rows: Rows | None = None) -> tuple[Cell, ...]:
+    """Bar, number and, on an alert, "!". Where there is nothing to say yet, a word and no number.
+
+    A folded row of ``rows`` shows the highest score below it.
+    """
     if row < 0:
         return (Cell(" " * (cells - 5), "faint"), Cell(" " * 5, "faint"))
     rank, status = float(frame.scores.rank[row]), int(frame.scores.status[row])
+    inside = rows.sums.get(row, {}).get("score", math.nan) if rows is not None else math.nan
+    if inside > rank or (math.isnan(rank) and not math.isnan(inside)):
+        text = bar(min(inside / FULL, 1.0), cells - 5, glyphs)
+        return (Cell(text, "mid"), Cell(fit(f"{inside:.1f}", 4, glyphs, right=True) + " ", "mid"))
     if status == Status.WARMING:
         text = fit("warming", cells, glyphs)
         return (Cell(text[:-5], "faint"), Cell(text[-5:], "faint"))
@@ -169,6 +176,9 @@ def why_text(frame: Frame, row: int) -> str:
 
 NAMES = ("short", "full", "name")
 """How the command column names a process: program and arguments, the same with the program's path, or the bare name."""
+
+NARROW = 16
+"""Cells below which a command line says less than the name, which has at most 15 characters."""
 
 
 def name_text(frame: Frame, row: int, names: str) -> str:
@@ -210,19 +220,31 @@ def body(
     for slot in slots:
         name = slot.column.name
         if name == "score":
-            columns.append([(*score_cells(frame, int(i), slot.width, glyphs), Cell(" ")) for i in index])
+            columns.append([(*score_cells(frame, int(i), slot.width, glyphs, rows), Cell(" ")) for i in index])
         elif name == "history":
             columns.append([(_history(frame, int(i), slot.width, glyphs),) for i in index])
         elif name == "why":
             columns.append([_why(frame, int(i), slot.width, glyphs) for i in index])
         elif name == "command":
-            columns.append([_command(frame, rows, place, slot.width, glyphs, names, found) for place in places])
+            named = "name" if slot.width < NARROW and names == "short" else names
+            columns.append([_command(frame, rows, place, slot.width, glyphs, named, found) for place in places])
         else:
-            columns.append([(_plain(name, text, slot, glyphs),) for text in values.texts(frame, name, index)])
+            texts = values.texts(frame, name, index)
+            if rows.sums:
+                texts = [_summed(frame, rows, name, int(i), text) for i, text in zip(index, texts, strict=True)]
+            columns.append([(_plain(name, text, slot, glyphs),) for text in texts])
     return [tuple(chain.from_iterable(column[k] for column in columns)) for k in range(len(places))]
 
 
+def _summed(frame: Frame, rows: Rows, name: str, row: int, text: str) -> str:
+    """The sum over the subtree of a folded row, where a sum means something."""
+    total = rows.sums.get(row, {}).get(name)
+    return text if total is None else values.render(name, np.array([total]), frame.reading.wall)[0]
+
+
 def _plain(name: str, text: str, slot: Slot, glyphs: Glyphs) -> Cell:
+    if name == "image" and width(text) > slot.width:
+        text = text.rpartition("/")[2]  # the registry says least
     if text.strip() in ZEROS:
         style = "faint"
     elif name in OF_CONTAINERS:
@@ -256,6 +278,8 @@ def _command(frame: Frame, rows: Rows, place: int, cells: int, glyphs: Glyphs, n
     else:
         threads = frame.reading.threads
         text, style = threads.comm[~i] if threads is not None else "", "soft"
+    if rows.hidden.get(i):
+        text = f"(+{rows.hidden[i]}) {text}"
     shown = fit(guide + text, cells, glyphs) + " "
     at = shown.casefold().find(found.casefold(), len(guide)) if found else -1
     if at < 0 or len(shown.casefold()) != len(shown):

@@ -215,13 +215,14 @@ _SECONDS = {
     "h": 3600.0,
     "d": 86400.0,
     "w": 604800.0,
+    "y": 31536000.0,
 }
 _SIZES = {"": 1.0, "b": 1.0} | {
     name: scale
-    for power, letter in enumerate("kmgtpe", 1)
+    for power, letter in enumerate("kmgtpezy", 1)
     for name, scale in ((letter, 1024.0**power), (letter + "ib", 1024.0**power), (letter + "b", 1000.0**power))
 }
-_COUNTS = {"": 1.0} | {letter: 1000.0**power for power, letter in enumerate("kmgt", 1)}
+_COUNTS = {"": 1.0} | {letter: 1000.0**power for power, letter in enumerate("kmgtpezy", 1)}
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e[+-]?\d{1,3})?", re.ASCII)
 _PART = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)([a-zµ]+)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{2}(?:\.\d{1,9})?)", re.ASCII)

@@ -38,7 +38,7 @@ class TooSmall(Notice):
 
     def draw(self) -> list[Line]:
         columns, rows = self.app.size
-        says = (f"needs {LEAST[0]}x{LEAST[1]},", f"has {columns}x{rows}")
+        says = (f"proctop needs {LEAST[0]}x{LEAST[1]}", f"here is {columns}x{rows}")
         return [line([Cell(fit(text, min(len(text), self.size.width), self.glyphs))], self.size.width) for text in says]
 
 
@@ -408,5 +408,5 @@ def called(action: str) -> tuple[str, tuple[object, ...]]:
 
 
 def _spelled(key: str) -> str:
-    names = {"up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End", "enter": "Enter"}
+    names = {"up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End", "enter": "Enter", "ctrl+z": "Ctrl+Z"}
     return names.get(key, key)

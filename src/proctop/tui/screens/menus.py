@@ -37,7 +37,7 @@ class Choice(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         box = self.query_one("#choice")
-        box.styles.width = max(self._menu.widest, len(self._title) + 2, 18)
+        box.styles.width = max(self._menu.widest + 2, len(self._title) + 4, 18)  # the border takes two
         self.query_one("#choice-title", Notice).say([Cell(f" {self._title}", "strong")])
 
     def on_chosen(self, message: Chosen) -> None:
@@ -71,13 +71,17 @@ class Confirm(ModalScreen[bool]):
 
 
 def sort_items() -> list[Item]:
-    return [Item(c.name, c.title, c.help) for c in COLUMNS if c.name not in ("history", "why")]
+    return [Item(c.name, c.name, c.help) for c in COLUMNS if c.name not in ("history", "why")]
 
 
 def user_items(frame: Frame) -> list[Item]:
     counts = Counter(label.user for label in frame.batch.labels)
-    users = [Item(user, user, f"{number} processes") for user, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    return [Item("", "all users", f"{len(frame.batch)} processes"), *users]
+    users = [Item(user, user, _processes(number)) for user, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return [Item("", "all users", _processes(len(frame.batch))), *users]
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
 
 
 def signal_items() -> list[Item]:

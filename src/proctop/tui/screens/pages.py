@@ -150,10 +150,10 @@ class ProcessDetail(Reader):
         said = [f"{r.text} ({'its own history' if r.against == 'own' else 'others of its name'})" for r in reasons]
         for k, text in enumerate(said or ["nothing unusual"]):
             out += wrapped("why" if k == 0 else "", text, columns, table.level(frame, row) if reasons else "soft")
-        score = "".join(cell.text for cell in table.score_cells(frame, row, 9, self.query_one(Page).glyphs))
         hourly = float(frame.scores.per_hour[row])
-        rarity = f", about {hourly:.2g} per hour by chance" if hourly == hourly else ""
-        out += wrapped("score", score.strip() + rarity, columns)
+        rarity = f"   comes by chance {_often(hourly)}" if hourly == hourly else ""
+        score = [Cell(cell.text.lstrip(), cell.style) for cell in table.score_cells(frame, row, 9, self.query_one(Page).glyphs)]
+        out.append([Cell(f" {'score':{LABEL}}", "soft"), *score, Cell(rarity, "soft")])
         out += heading("Identity")
         cells = {name: values.texts(frame, name, _index(row))[0] for name in ("state", "ppid", "nice", "priority", "start", "elapsed", "time")}
         out += wrapped("command", label.command or f"[{label.comm}]", columns)
@@ -175,7 +175,8 @@ class ProcessDetail(Reader):
             value = values.texts(frame, feature.name, _index(row))[0].strip()
             reason = usual.get(feature.name)
             cells_of = [Cell(f" {feature.name:{LABEL}}", "soft"), Cell(f"{value:>9}  ", "faint" if value in table.ZEROS else "text")]
-            cells_of.append(Cell(reason.text, table.level(frame, row)) if reason else Cell(feature.help, "faint"))
+            says = fields.COLUMN[feature.name].help if feature.name in fields.COLUMN else feature.help
+            cells_of.append(Cell(reason.text, table.level(frame, row)) if reason else Cell(says, "soft"))
             out.append(cells_of)
         return out
 
@@ -195,6 +196,11 @@ class ProcessDetail(Reader):
         for k, text in enumerate((detail.connections or ())[:40]):
             out += wrapped("connections" if k == 0 else "", text, columns)
         return out
+
+
+def _often(hourly: float) -> str:
+    """A frequency as people say it: "once in 2.5 h", "40 times an hour"."""
+    return f"{hourly:.0f} times an hour" if hourly >= 1.5 else f"once in {1 / hourly:.2g} h" if hourly > 0 else "almost never"
 
 
 def _known(value: object) -> str:

@@ -41,7 +41,8 @@ class Lines(Widget):
     Lines > .cells--key { color: $cells-key; text-style: bold; }
     Lines > .cells--badge { color: $cells-badge; background: $cells-badge-background; text-style: bold; }
     Lines > .cells--cursor { background: $cells-cursor; }
-    Lines:nocolor > .cells--cursor, Lines:ansi > .cells--cursor { text-style: reverse; }
+    Lines:ansi > .cells--cursor { background: ansi_blue; color: ansi_bright_white; }
+    Lines:nocolor > .cells--cursor { text-style: reverse; }
     Lines:nocolor > .cells--title, Lines:nocolor > .cells--sorted, Lines:nocolor > .cells--badge { text-style: reverse; }
     """
 
@@ -107,7 +108,11 @@ class Lines(Widget):
             style = self.rich_style if name == "text" else self.get_component_rich_style(f"cells--{name}")
             if mood:
                 over = self.get_component_styles(f"cells--{mood}")
-                style += Style(bgcolor=over.background.rich_color if over.background.a else None) + over.text_style
+                style += Style(
+                    color=over.color.rich_color if over.has_rule("color") else None,
+                    bgcolor=over.background.rich_color if over.background.a else None,
+                )
+                style += over.text_style
             self._styles_by_name[name, mood] = style
         return style
 

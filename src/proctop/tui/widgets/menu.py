@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 
 from proctop.tui.messages import Chosen
 from proctop.tui.widgets.lines import Lines
@@ -46,6 +47,9 @@ class Menu(Lines, can_focus=True):
     def widest(self) -> int:
         """Cells that the longest item takes."""
         return max((self._label + len(item.note) + 3 for item in self.items), default=0)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self.items)
 
     def draw(self) -> list[Line]:
         rows, total, glyphs = self.size.height, self.size.width, self.glyphs

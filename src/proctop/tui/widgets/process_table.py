@@ -133,6 +133,8 @@ class ProcessTable(Lines, can_focus=True):
         cells = table.body(frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found)
         if ghost is not None and self._ghost is not None and self.top <= ghost < self.top + self._room:
             cells.insert(ghost - self.top, self._dimmed(self._ghost, slots))
+        if not cells:
+            out.append(line([Cell(" nothing to show: no process matches. Esc clears the filter.", "soft")], total))
         for k, parts in enumerate(cells[: self._room]):
             out.append(line(parts, total, "cursor" if self.top + k == self._place else ""))
         return out
@@ -141,7 +143,7 @@ class ProcessTable(Lines, can_focus=True):
     def _dimmed(cells: tuple[Cell, ...], slots: Sequence[table.Slot]) -> tuple[Cell, ...]:
         """A row in faint colours that says "exited" where the score was."""
         room = slots[0].width + 1 if slots else 0
-        out = [Cell("exited".ljust(room)[:room], "badge" if room else "faint")]
+        out = [Cell("exited".ljust(room)[:room], "warn")]
         x = 0
         for cell in cells:
             size = width(cell.text)

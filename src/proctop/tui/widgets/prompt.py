@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from proctop.tui.widgets.bars import Notice
-from proctop.view.cells import Cell
+from proctop.view.cells import Cell, width
 
 
 class Prompt(Vertical):
@@ -57,15 +57,22 @@ class Prompt(Vertical):
         notice = self.query_one("#prompt-hint", Notice)
         if column is None:
             notice.say([Cell(f" {text}", "soft")])
+        else:  # the field scrolls to its cursor with the next refresh
+            self.call_after_refresh(self._point, text, column)
+
+    def _point(self, text: str, column: int) -> None:
+        notice, field = self.query_one("#prompt-hint", Notice), self.query_one(Input)
+        x = len(self.purpose) + 3 + width(field.value[:column]) - field.scroll_offset.x
+        if not 0 <= x < self.size.width:
+            notice.say([Cell(f" column {column + 1}: {text}", "bad")])
             return
-        field = self.query_one(Input)
-        x = max(0, len(self.purpose) + 3 + column - field.scroll_offset.x)
         room = max(0, self.size.width - len(text) - 3)
         if x <= room:
             notice.say([Cell(" " * x), Cell("^ " + text, "bad")])
         else:  # no room on the right of the caret
-            before = max(0, x - len(text) - 1)
-            notice.say([Cell(" " * before), Cell(text + " ^" if before else f"column {column + 1}: {text}", "bad")])
+            before = x - len(text) - 1
+            says = text + " ^" if before >= 0 else " " * x + "^"
+            notice.say([Cell(" " * max(0, before)), Cell(says, "bad")])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -8,7 +8,7 @@ from proctop.actions import ActionFailed, Actions, Detail
 from proctop.records import Container, Frame, Gap, ProcKey, Reason, Status
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
-from tests.frames import REDIS, WEB, Proc, build, host
+from frames import REDIS, WEB, Proc, build, host
 
 MIB = float(1 << 20)
 NAN = float("nan")
