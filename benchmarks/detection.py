@@ -1,6 +1,6 @@
 """Does the detector see what went wrong? Labelled recordings through the product's own path.
 
-    python -m benchmarks.detection RECORDING.npz … [--reference]
+    python -m benchmarks.detection RECORDING.npz … [--reference] [--eager]
 
 A recording is NAME.npz with one value per (sample, process) in each column, ticks of 1/100 s and pages of 4096 bytes, -1 = unreadable, and
 NAME.json beside it with the labels of injected faults. Everything is replayed as readings. With ``--reference``, NAME_hkp.npz holds what
@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from proctop.features import derive
+from proctop.engine import Engine
 from proctop.fields import COUNTER
 from proctop.records import Bools, Container, Floats, Floats32, HostCounters, HostInfo, Ints, Label, Reading
-from proctop.scoring.registry import make
+from proctop.scoring.baseline import Baseline
 
 TICK, PAGE = 10_000_000, 4096  # nanoseconds, bytes
 _SCALE = {"utime": TICK, "stime": TICK, "cutime": TICK, "rss": PAGE, "data": PAGE}
@@ -107,18 +107,15 @@ class Verdicts:
     seconds: float = 0.0
 
 
-def run(recording: Recording) -> Verdicts:
-    """Replay through features and detector."""
-    detector = make()
+def run(recording: Recording, *, lazy: bool = True) -> Verdicts:
+    """Replay through the product's own engine."""
+    engine = Engine(Baseline(lazy=lazy))
     n = recording.columns["ti"].size
     said = Verdicts(np.full(n, np.nan, np.float32), np.full(n, np.nan, np.float32))
-    before = batch = None
     for i, reading in enumerate(recording.readings()):
         began = time.process_time()
-        batch = derive(before, reading, batch)
-        scores = detector.step(batch)
+        scores = engine.step(reading).scores
         said.seconds += time.process_time() - began
-        before = reading
         rows = slice(recording.bounds[i], recording.bounds[i + 1])
         said.rank[rows], said.alert[rows] = scores.rank, scores.alert
         for row, reasons in scores.why.items():
@@ -205,7 +202,7 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
         event |= {"in top-3": float(np.mean([p <= 3 for p in early])) if early else float("nan")}
         event |= {f"recall@{b}/h": bool(alert[mine].max() > bar) for b, bar in bars.items()}
         rows.append(event | {"reason 1st": first, "reason in 3": bool(reasons) and any(r in RIGHT[kind] for r in reasons[0])})
-    pooled = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0] if name != "kind"}
+    pooled = _means(rows)
     used = real.normal | real.positive
     pooled["AUC-PR rank"] = _average_precision(rank[used], real.positive[used])
     pooled["AUC-PR alert"] = _average_precision(alert[used], real.positive[used])
@@ -258,24 +255,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", nargs="+", type=Path)
     parser.add_argument("--reference", action="store_true", help="compare with NAME_hkp.npz")
+    parser.add_argument("--eager", action="store_true", help="look at every process in every reading")
     options = parser.parse_args()
+    everything: list[dict[str, Any]] = []
     for path in options.recording:
         recording = Recording.load(path)
         real = truth(recording)
-        said = run(recording)
+        said = run(recording, lazy=not options.eager)
         pooled, events = judge(recording, said, real)
+        everything += events
         n = recording.columns["ti"].size
-        print(f"{recording.name}: {n} rows, {len(events)} events, {said.seconds / n * 1e6:.1f} µs/row")
-        print("  " + "  ".join(f"{name} {value:.3f}" for name, value in pooled.items()))
+        print(f"{recording.name}: {n} rows, {len(events)} events, {said.seconds / n * 1e6:.1f} µs of CPU a row")
+        print(_line(pooled))
         if options.reference:
             theirs = reference(recording, path.with_name(f"{recording.name}_hkp.npz"))
-            print("  reference: " + "  ".join(f"{name} {value:.3f}" for name, value in judge(recording, theirs, real)[0].items()))
-            print("  agreement: " + "  ".join(f"{name} {value:.4f}" for name, value in agreement(recording, said, theirs).items()))
-        for kind in sorted({str(e["kind"]) for e in events}):
-            some = [e for e in events if e["kind"] == kind]
-            print(
-                f"  {kind:<17}{len(some):>3}  " + "  ".join(f"{m} {np.nanmean([e[m] for e in some]):.2f}" for m in events[0] if m != "kind")
-            )
+            print("  reference:", _line(judge(recording, theirs, real)[0]))
+            print("  agreement:", _line(agreement(recording, said, theirs)))
+    print(f"all: {len(everything)} events")
+    print(_line(_means(everything)))
+    for kind in sorted({str(e["kind"]) for e in everything}):
+        some = [e for e in everything if e["kind"] == kind]
+        print(f"  {kind:<17}{len(some):>3}{_line(_means(some))}")
+
+
+def _means(events: list[dict[str, Any]]) -> dict[str, float]:
+    return {name: float(np.nanmean([e[name] for e in events])) for name in events[0] if name != "kind"}
+
+
+def _line(figures: dict[str, float]) -> str:
+    return "  " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
 
 
 if __name__ == "__main__":

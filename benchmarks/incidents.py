@@ -64,8 +64,8 @@ class Incident:
 
     @property
     def topped(self) -> int | None:
-        """The number, from 1, of the first reading that ranked the worker first."""
-        return next((number for number, sight in enumerate(self.sights, 1) if sight.rank == 1), None)
+        """The number, from 1, of the first reading that scored the worker above all others; without a score there is no first place."""
+        return next((number for number, each in enumerate(self.sights, 1) if each.rank == 1 and each.score > 0), None)
 
     @property
     def seen(self) -> bool:
@@ -77,14 +77,20 @@ def wall_time(reading: dict[str, Any]) -> float:
     return datetime.fromisoformat(reading["time"]).timestamp()
 
 
+def _score(process: dict[str, Any]) -> float:
+    """Its score; -inf while it has none."""
+    score = process.get("score")
+    return -math.inf if score is None else float(score)
+
+
 def sight(reading: dict[str, Any], pid: int) -> Sight | None:
     """How a reading shows a process; an absent score ranks last; None when the process is not in it."""
-    listed = sorted(reading["processes"], key=lambda process: process.get("score", -math.inf), reverse=True)
+    listed = sorted(reading["processes"], key=_score, reverse=True)
     process = next((process for process in listed if process["pid"] == pid), None)
     if process is None:
         return None
-    score = process.get("score", -math.inf)
-    above = tuple(f"{other['comm']} {other['pid']}" for other in listed if other.get("score", -math.inf) > score)
+    score = _score(process)
+    above = tuple(f"{other['comm']} {other['pid']}" for other in listed if _score(other) > score)
     return Sight(1 + len(above), score, tuple(reason["text"] for reason in process.get("why", ())), above)
 
 
@@ -116,11 +122,13 @@ def _running(argv: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
                 process.kill()
 
 
-def _follow(readings: Iterable[str], incidents: Sequence[Incident], until: float) -> str:
+def _follow(readings: Iterable[str], incidents: Sequence[Incident], workers: Sequence[subprocess.Popen[str]], until: float) -> str:
     """Fill the incidents from JSON lines until the wall time ``until``; returns when and how the readings came to an end."""
     for text in readings:
         reading = json.loads(text)
         now = wall_time(reading)
+        for worker in workers:
+            worker.poll()  # reaps those that have ended: as zombies they would stay in the list
         if now >= until:
             return ""
         for incident in incidents:
@@ -147,6 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flags.error(f"no such kind: {', '.join(unknown)}; one of {', '.join(KINDS)}")
     command = shlex.split(options.proctop) if options.proctop else proctop_command(1.0)
     incidents: list[Incident] = []
+    workers: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
         monitor = stack.enter_context(_running([*command, "-b", "--format", "json"]))
         for place, kind in enumerate(kinds):
@@ -155,9 +164,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             process = stack.enter_context(_running(worker))
             assert process.stdout is not None
             began = float(process.stdout.readline().split()[2])
+            workers.append(process)
             incidents.append(Incident(kind, process.pid, began + quiet, []))
         assert monitor.stdout is not None
-        trouble = _follow(monitor.stdout, incidents, incidents[-1].onset + _FAULT)
+        trouble = _follow(monitor.stdout, incidents, workers, incidents[-1].onset + _FAULT)
     for incident in incidents:
         print(line(incident))
     if trouble:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Proc:
 
     def status(self) -> bytes:
         uid = f"{self.uid}\t{self.uid}\t{self.uid}\t{self.uid}"
-        lines = ["Name:\tworker", f"Pid:\t{self.pid}", f"Uid:\t{uid}", "Gid:\t0\t0\t0\t0"]
+        lines = ["Name:\tworker", f"Tgid:\t{self.pid}", f"Pid:\t{self.pid}", f"Uid:\t{uid}", "Gid:\t0\t0\t0\t0"]
         if not self.flags & 0x200000:
             lines.append(f"VmData:\t{self.data_kb:8d} kB")
         lines += [f"voluntary_ctxt_switches:\t{self.vctx}", f"nonvoluntary_ctxt_switches:\t{self.nvctx}"]
@@ -98,7 +99,7 @@ class ProcTree:
         self.write("sys/kernel/random/boot_id", "0f0f\n")
         self.write("sys/kernel/task_delayacct", "0\n")
         self.write("meminfo", "MemTotal:  1000 kB\nMemAvailable:  400 kB\nSwapTotal:  100 kB\nSwapFree:  90 kB\nHugePages_Total:  2\n")
-        self.write("loadavg", "0.50 0.40 0.30 1/77 4321\n")
+        self.last_pid = 0
         self.write("vmstat", "pgpgin 10\npgfault 50\nother 1\n")
         self.write("diskstats", "")
         self.write("net/dev", "Inter-| Receive\n face |bytes\n")
@@ -123,6 +124,7 @@ class ProcTree:
         self.forks += forks
         self.jiffies[0] += jiffies
         self.jiffies[3] += 100 - jiffies
+        self.write("loadavg", f"0.50 0.40 0.30 1/77 {self.last_pid}\n")
         words = " ".join(map(str, self.jiffies))
         self.write(
             "stat",
@@ -133,6 +135,7 @@ class ProcTree:
         """A process is born (``forked``: the kernel's count of forks shows it)."""
         self.update(proc)
         if forked:
+            self.last_pid = proc.pid
             self.tick(forks=1)
 
     def update(self, proc: Proc) -> None:
@@ -170,7 +173,6 @@ class TreeHost(Host):
     """A host over plain files. A held descriptor of a removed process fails with ESRCH, as in procfs."""
 
     limit: int = 1 << 16
-    paths: dict[int, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)  # ends of paths
     reads: list[str] = field(default_factory=list)  # every path that was asked for
 
@@ -181,9 +183,7 @@ class TreeHost(Host):
 
     def open(self, path: str) -> int:
         self._touch(path)
-        fd = super().open(path)
-        self.paths[fd] = path
-        return fd
+        return super().open(path)
 
     def read(self, path: str, limit: int = 4096) -> bytes:
         self._touch(path)
@@ -195,14 +195,13 @@ class TreeHost(Host):
         return super().again(fd, path)
 
     def _alive(self, fd: int) -> None:
-        path = Path(self.paths[fd])
-        if not path.exists():
-            raise Vanished(str(path), errno.ESRCH)
+        if not os.fstat(fd).st_nlink:
+            raise Vanished(str(fd), errno.ESRCH)
 
     def gate(self, fds: Sequence[int], size: int = 64) -> tuple[list[bytes], list[int]]:
         texts, gone = super().gate(fds, size)
         for place, fd in enumerate(fds):
-            if not Path(self.paths[fd]).exists():
+            if not os.fstat(fd).st_nlink:
                 texts[place] = b""
                 gone.append(place)
         return texts, sorted(set(gone))
@@ -216,6 +215,9 @@ class TreeHost(Host):
         if path.endswith("/fd"):
             return len(super().names(path))
         return super().size(path)
+
+    def own_pids(self) -> bool:
+        return True
 
     def user(self, uid: int) -> str:
         return {0: "root", 1000: "ann"}.get(uid, str(uid))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from frames import REDIS, WEB, Proc, build, host
 from proctop.actions import ActionFailed, Actions, Detail
 from proctop.records import Container, Frame, Gap, ProcKey, Reason, Status
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
-from frames import REDIS, WEB, Proc, build, host
 
 MIB = float(1 << 20)
 NAN = float("nan")
@@ -50,15 +52,30 @@ def reason(feature: str, value: float, low: float, high: float, text: str, again
     return Reason(feature, value, (low, high), against, text)
 
 
-def _idle(pid: int, comm: str, command: str = "", user: str = "root", rss: float = 8.0, **more: object) -> Proc:
-    features = {"cpu": 0.0, "rss": rss * MIB, "disk_read": 0.0, "disk_write": 0.0, "minflt": 0.0, "majflt": 0.0, "vctx": 2.0, "nvctx": 0.0, "threads": 1.0}
-    return Proc(pid, comm, start=1000 + pid, command=command, user=user, features=features, rank=0.0, per_hour=3600.0, past=(0.0,) * 20, **more)  # type: ignore[arg-type]
+def _idle(pid: int, comm: str, command: str = "", user: str = "root", rss: float = 8.0, **more: Any) -> Proc:
+    features = {
+        "cpu": 0.0,
+        "rss": rss * MIB,
+        "disk_read": 0.0,
+        "disk_write": 0.0,
+        "minflt": 0.0,
+        "majflt": 0.0,
+        "vctx": 2.0,
+        "nvctx": 0.0,
+        "threads": 1.0,
+    }
+    known = {"rank": 0.0, "per_hour": 3600.0, "past": (0.0,) * 20, **more}
+    return Proc(pid, comm, start=1000 + pid, command=command, user=user, features=features, **known)
 
 
-def _busy(proc: Proc, rank: float, per_hour: float, alerting: bool, past: tuple[float, ...], why: tuple[Reason, ...], **features: float) -> Proc:
+def _busy(
+    proc: Proc, rank: float, per_hour: float, alerting: bool, past: tuple[float, ...], why: tuple[Reason, ...], **features: float
+) -> Proc:
     from dataclasses import replace
 
-    return replace(proc, rank=rank, per_hour=per_hour, alerting=alerting, past=past, why=why, state="R", features={**proc.features, **features})
+    return replace(
+        proc, rank=rank, per_hour=per_hour, alerting=alerting, past=past, why=why, state="R", features={**proc.features, **features}
+    )
 
 
 def people() -> list[Proc]:
@@ -76,14 +93,25 @@ def people() -> list[Proc]:
             0.4,
             True,
             rise,
-            (reason("wchar", 3.99e7, 0, 1.2e6, "writes 38 MB/s, usual 0–1.2 MB/s"), reason("fd_growth", 120, 0, 1, "fds +120/s, usual 0–1/s")),
+            (
+                reason("wchar", 3.99e7, 0, 1.2e6, "writes 38 MB/s, usual 0–1.2 MB/s"),
+                reason("fd_growth", 120, 0, 1, "fds +120/s, usual 0–1/s"),
+            ),
             cpu=0.62,
             disk_write=3.99e7,
             vctx=830.0,
             threads=9.0,
         ),
         _busy(
-            _idle(2200, "redis-server", "redis-server *:6379", "999", 31.0, container=REDIS, cgroup="/system.slice/docker-" + "a" * 64 + ".scope"),
+            _idle(
+                2200,
+                "redis-server",
+                "redis-server *:6379",
+                "999",
+                31.0,
+                container=REDIS,
+                cgroup="/system.slice/docker-" + "a" * 64 + ".scope",
+            ),
             4.3,
             6.0,
             False,
@@ -105,13 +133,40 @@ def people() -> list[Proc]:
         _idle(2402, "nginx", "nginx: worker process", "www-data", 14.2, container=WEB),
         _idle(2403, "nginx", "nginx: worker process", "www-data", 14.1, container=WEB),
         Proc(
-            9120, "make", start=359_900, command="make -j4 all", user="alice", state="R", rank=0.8, status=Status.NEW, per_hour=900.0,
-            features={"cpu": 0.02, "rss": 3.1 * MIB, "disk_read": 12000.0, "disk_write": 0.0, "minflt": 310.0, "majflt": 0.0, "vctx": 9.0, "nvctx": 1.0, "threads": 1.0},
+            9120,
+            "make",
+            start=359_900,
+            command="make -j4 all",
+            user="alice",
+            state="R",
+            rank=0.8,
+            status=Status.NEW,
+            per_hour=900.0,
+            features={
+                "cpu": 0.02,
+                "rss": 3.1 * MIB,
+                "disk_read": 12000.0,
+                "disk_write": 0.0,
+                "minflt": 310.0,
+                "majflt": 0.0,
+                "vctx": 9.0,
+                "nvctx": 1.0,
+                "threads": 1.0,
+            },
         ),
         _idle(3301, "postgres", "postgres: checkpointer", "postgres", 44.0),
         _idle(3302, "postgres", "postgres: autovacuum launcher", "postgres", 18.0),
         _idle(3303, "postgres", "postgres: shop shop 10.0.0.7(51422) idle", "postgres", 61.0),
-        Proc(4004, "secret", start=5004, command="/opt/secret/daemon --quiet", user="vault", features={"cpu": 0.0, "rss": 22 * MIB, "threads": 3.0}, rank=0.0, per_hour=3600.0),
+        Proc(
+            4004,
+            "secret",
+            start=5004,
+            command="/opt/secret/daemon --quiet",
+            user="vault",
+            features={"cpu": 0.0, "rss": 22 * MIB, "threads": 3.0},
+            rank=0.0,
+            per_hour=3600.0,
+        ),
         _idle(5120, "日本語プロセス", "/usr/bin/日本語プロセス --名前 café", "alice", 6.6),
         _idle(5121, "[/x]", "[/x] [@click=app.quit]x [bold red]not markup[/]", "mallory", 2.0),
         _idle(6001, "bash", "-bash", "alice", 5.2),
@@ -141,7 +196,12 @@ def past(count: int = 20) -> list[Frame]:
     out = []
     for k in range(count):
         wave = 0.5 + 0.5 * float(np.sin(k / 3))
-        rates = host(cpu=0.1 + 0.3 * wave, disk_write=3e6 * wave, net_rx=2e5 * wave, pressure={"cpu": (0.02 * wave, NAN), "memory": (0.0, 0.0), "io": (0.2 * wave, 0.05)})
+        rates = host(
+            cpu=0.1 + 0.3 * wave,
+            disk_write=3e6 * wave,
+            net_rx=2e5 * wave,
+            pressure={"cpu": (0.02 * wave, NAN), "memory": (0.0, 0.0), "io": (0.2 * wave, 0.05)},
+        )
         out.append(build(people(), tick=k, wall=1_700_003_600.0 + k, host=rates))
     return out
 

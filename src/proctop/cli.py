@@ -10,11 +10,12 @@ import gc
 import os
 import shutil
 import sys
+import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from proctop.settings import NAMED, SettingsError, nearest
+from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, one_of
 
 if TYPE_CHECKING:
     import argparse
@@ -50,6 +51,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         settings.check(name, value, f"--{name}")
     path = args.config or settings.default_path(os.environ)
     chosen = settings.resolve(settings.read_file(path, required=args.config is not None), flags)
+    _refuse_unused(args, chosen)
     if os.environ.get("NO_COLOR"):
         chosen = replace(chosen, color=False)
     return chosen if settings.utf8(os.environ) else replace(chosen, ascii=True)
@@ -74,12 +76,28 @@ def _run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     if args.command == "doctor":
         return _doctor(settings)
-    with ExitStack() as stack:
-        if args.command == "collect":
-            return _collect(settings, args.output, stack)
-        if settings.batch:
-            return _batch(settings, stack)
-        return _screen(settings if "interval" in args else _as_recorded(settings), stack)
+    from proctop.kernel.host import NotProcfs
+    from proctop.stream import StreamError
+
+    try:
+        with ExitStack() as stack:
+            if args.command == "collect":
+                return _collect(settings, args.output, stack)
+            if settings.batch:
+                return _batch(settings, stack)
+            return _screen(settings if "interval" in args else _as_recorded(settings), stack)
+    except (NotProcfs, StreamError) as error:
+        raise Refused(str(error)) from None
+
+
+def _refuse_unused(args: argparse.Namespace, settings: Settings) -> None:
+    """A flag that would do nothing is a misunderstanding."""
+    if not settings.batch and args.command is None:
+        for name in ("count", "format", "top"):
+            if name in args:
+                raise SettingsError(f"--{name} goes with --batch")
+    if not settings.replay and (settings.begin or settings.end):
+        raise SettingsError("--begin and --end go with --replay FILE")
 
 
 def _view(settings: Settings) -> ViewState:
@@ -105,19 +123,16 @@ def _source(settings: Settings, stack: ExitStack) -> Source:
     if settings.replay:
         return _replay(settings, stack)
     from proctop.containers.directory import Directory
-    from proctop.kernel.host import Host, NotProcfs
+    from proctop.kernel.host import Host
     from proctop.sources.live import LiveSource
 
     if settings.source == "bpf":
         raise Refused("--source bpf is not part of this version; leave it out, or give auto or proc")
     names = Directory()
-    try:
-        source = LiveSource(Host.this(settings.procfs, settings.sysfs), interval=settings.interval, names=names)
-    except NotProcfs as error:
-        raise Refused(str(error)) from None
+    source = LiveSource(Host.this(settings.procfs, settings.sysfs), interval=settings.interval, names=names)
+    stack.callback(source.close)
     names.start()
     stack.callback(names.close)
-    stack.callback(source.close)
     return source
 
 
@@ -140,7 +155,13 @@ def _replay(settings: Settings, stack: ExitStack) -> Source:
     except ValueError as error:
         raise SettingsError(f"--begin and --end: {error}") from None
     source = ReplaySource(settings.replay, begin, end)
-    stack.callback(source.close)
+
+    def close() -> None:
+        source.close()
+        if source.damage:
+            print(f"proctop: {settings.replay}: {source.damage}", file=sys.stderr)
+
+    stack.callback(close)
     return source
 
 
@@ -250,17 +271,30 @@ def _collect(settings: Settings, path: str, stack: ExitStack) -> int:
 
 def _screen(settings: Settings, stack: ExitStack) -> int:
     term = os.environ.get("TERM", "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refused("the screen needs a terminal for input and output; use `proctop --batch` in pipes and scripts", USAGE)
     if term in ("", "dumb", "unknown"):
         raise Refused(f'the screen cannot be drawn on TERM="{term}"; use `proctop --batch`', USAGE)
     _view(settings)
+    _check_theme(settings)
     source = _source(settings, stack)
     engine = _engine(settings, source.info, stack)
     from proctop.tui.app import run
 
     gc.freeze()  # a full collection would walk all that the imports left: 6 ms in which no key is answered
     return run(settings, source, engine)
+
+
+def _check_theme(settings: Settings) -> None:
+    """Only an app knows the themes; one is made to be asked where the theme is not ours."""
+    if settings.theme == DEFAULTS.theme:
+        return
+    from proctop.actions import Actions
+    from proctop.tui.app import Proctop
+
+    known = Proctop(replace(settings, theme=DEFAULTS.theme), actions=Actions(settings.procfs)).available_themes
+    if wrong := one_of(known, "theme")(settings.theme):
+        raise SettingsError(f"--theme: {wrong}")
 
 
 def _doctor(settings: Settings) -> int:
@@ -283,25 +317,39 @@ def _last_words(kind: type[BaseException], error: BaseException, trace: Tracebac
         print(f"proctop: unexpected {kind.__name__}: {said}; please report it (PROCTOP_DEBUG=1 shows where)", file=sys.stderr)
 
 
+def _unwritable(error: OSError) -> int:
+    """Standard output takes no more: one line here, and not a traceback when Python flushes it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    if isinstance(error, BrokenPipeError):  # `proctop --help | head`: the reader has what it wants
+        return 0
+    print(f"proctop: cannot write the output: {error.strerror}", file=sys.stderr)
+    return FAILURE
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run proctop; returns the exit code: 0, 1 failure, 2 usage, 130 interrupted."""
     from proctop.flags import parse
-    from proctop.stream import StreamError
 
     sys.excepthook = _last_words
+    threading.excepthook = lambda args: _last_words(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
     try:
-        return _run(parse(sys.argv[1:] if argv is None else argv))
+        if sys.stdout is None:
+            raise Refused("standard output is closed; give it somewhere to write")
+        try:
+            return _run(parse(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
     except SettingsError as error:
         print(f"proctop: {error}", file=sys.stderr)
         return USAGE
     except Refused as refused:
         print(f"proctop: {refused}", file=sys.stderr)
         return refused.code
-    except StreamError as error:
-        print(f"proctop: {error}", file=sys.stderr)
-        return FAILURE
+    except OSError as error:
+        if error.filename is not None:  # not of standard output: nobody foresaw it
+            raise
+        return _unwritable(error)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `proctop -b | head`: the reader has what it wants
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0

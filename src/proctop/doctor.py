@@ -22,7 +22,7 @@ class Check:
     """One thing looked at.
 
     Attributes:
-        state: "works", "limited", "off", or "unused": found, but no part of this version.
+        state: "works", "limited", "off", or "unused": looked at for later versions.
         finding: what was found. why: what stands in the way. remedy: the command that changes it. "" = nothing to say.
         vital: without it the monitor does not run.
     """
@@ -246,7 +246,7 @@ def _taskstats(place: Place) -> Iterator[Check]:
     from proctop.kernel.netlink import taskstats_refusal
 
     refused = taskstats_refusal()
-    yield Check("taskstats", _UNUSED, f"would not work here: {refused}" if refused else "would work here", "not used by this version")
+    yield Check("taskstats", _UNUSED, "not used by this version", f"would not work here, {refused}" if refused else "would work here")
 
 
 def _bpf(place: Place) -> Iterator[Check]:
@@ -261,9 +261,8 @@ def _bpf(place: Place) -> Iterator[Check]:
         missing.append("libbpf.so.1")
     if not (_has(place.host, "CAP_SYS_ADMIN") or (_has(place.host, "CAP_BPF") and _has(place.host, "CAP_PERFMON"))):
         missing.append("CAP_BPF and CAP_PERFMON")
-    yield Check(
-        "eBPF", _UNUSED, f"would not work here: needs {', '.join(missing)}" if missing else "would work here", "no part of this version"
-    )
+    lacking = f"would not work here, needs {', '.join(missing)}" if missing else "would work here"
+    yield Check("eBPF", _UNUSED, "not used by this version", lacking)
 
 
 def _terminal(place: Place) -> Iterator[Check]:
@@ -273,7 +272,7 @@ def _terminal(place: Place) -> Iterator[Check]:
         yield Check("screen", _OFF, "no full screen, batch mode works", why, f"{place.program} --batch")
         return
     columns, lines = place.terminal
-    small = columns < 60 or lines < 15
+    small = 0 < columns < 60 or 0 < lines < 15  # 0 = the terminal does not tell
     yield Check("screen", _LIMITED if small else _WORKS, f"{term}, {columns}x{lines}", "needs 60x15" if small else "")
     if environ.get("NO_COLOR"):
         yield Check("colours", _OFF, "none", "NO_COLOR is set", f"env -u NO_COLOR {place.program}")

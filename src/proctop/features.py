@@ -41,6 +41,7 @@ _RATES: tuple[tuple[str, str], ...] = (
     ("run_wait", "wait_ns"),
 )
 _GROWTHS: tuple[tuple[str, str], ...] = (("rss_growth", "rss"), ("data_growth", "data"), ("thread_growth", "threads"), ("fd_growth", "fds"))
+_AT_BIRTH = np.array([name in ("threads", "fds") for _, name in _GROWTHS])  # a process is born with some, which is no growth
 _LEVELS: tuple[tuple[str, str], ...] = (("threads", "threads"), ("rss", "rss"), ("fds", "fds"), ("vsize", "vsize"))
 
 _RATE_TO = np.array([FEATURE[f] for f, _ in _RATES])
@@ -80,7 +81,7 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
         active[rows] = did
         values[_FORKS] = _forks(cur, born, values[_CPU], dt)
         values[_CHILDREN] = _children(prev, cur, before, where)
-        values[_IDLE] = _idle(before, where, active, born, 0.0 if gap else dt)
+        values[_IDLE] = _idle(before, where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
     return _publish(cur, values, float("nan") if gap else dt, where, active, born)
 
 
@@ -144,7 +145,7 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         age = cur.boot - cur.start[rows[first]] / cur.info.ticks
         seconds[first] = np.where(newborn, np.maximum(age, YOUNGEST), dt)
     rise = now - then
-    did = (rise[[_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW]] > 0).any(axis=0)
+    did: Bools = np.logical_or.reduce(rise[[_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW]] > 0, axis=0)
 
     values = np.full((len(FEATURES), rows.size), np.nan)
     values[_LEVEL_TO] = now[_LEVEL_FROM]
@@ -152,6 +153,7 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         growth = rise[_GROWTH_FROM]
         rise[rise < 0] = np.nan
         values[_RATE_TO] = rise[_RATE_FROM] / seconds
+        growth[:, first] = np.where(_AT_BIRTH[:, None], np.minimum(growth[:, first], 0.0), growth[:, first])
         values[_GROWTH_TO] = np.maximum(growth, 0.0) / seconds
         values[_SYSCALLS] = (rise[_SYSCR] + rise[_SYSCW]) / seconds
         values[_CPU] = _cpu(rise, now[_THREADS], then[_THREADS]) * _NANO / seconds
@@ -164,7 +166,8 @@ def _cpu(rise: Floats, threads: Floats, threads_then: Floats) -> Floats:
     """Nanoseconds. A single thread's run time is exact; ticks cover all threads but hide what is shorter than one."""
     ticks = rise[_UTIME] + rise[_STIME]
     single = (threads == 1) & ((threads_then == 1) | (threads_then == 0)) & (rise[_RUN] == rise[_RUN])
-    return np.where(single, rise[_RUN], ticks)
+    spent: Floats = np.where(single, rise[_RUN], ticks)
+    return spent
 
 
 def _finite(values: Floats) -> Floats32:
@@ -184,7 +187,8 @@ def _children(prev: Reading, cur: Reading, before: Batch, where: Ints) -> Floats
     """Live children; as before while no process came, went or changed its parent."""
     ppid, then = cur.counters[_PPID], prev.counters[_PPID]
     if cur.pid is prev.pid and (cur.counters is prev.counters or np.array_equal(ppid, then)):
-        return before.values[_CHILDREN]
+        same: Floats32 = before.values[_CHILDREN]
+        return same
     return _count_by_pid(cur, ppid)
 
 
@@ -202,13 +206,16 @@ def _count_by_pid(cur: Reading, ppid: Floats) -> Floats32:
     return out
 
 
-def _idle(before: Batch, where: Ints, active: Bools, born: Bools, dt: float) -> Floats32:
-    """Seconds in a row without activity; NaN at the first sight of an old process, about whose past nothing is known."""
+def _idle(before: Batch, where: Ints, active: Bools, born: Bools, seconds: float) -> Floats32:
+    """Seconds in a row without activity; NaN at the first sight of an old process, about whose past nothing is known.
+
+    A late reading counts as one interval: what delays the sampler delays everybody.
+    """
     idle = before.values[_IDLE].take(where) if len(before) else np.zeros(where.size, dtype=np.float32)
     known = where >= 0
     if not known.all():
         idle[~known] = np.where(born[~known], np.float32(0), np.float32(np.nan))
     idle[known & np.isnan(idle)] = 0.0
-    idle += np.float32(dt)
+    idle += np.float32(seconds)
     idle[active] = 0.0
     return idle

@@ -207,3 +207,29 @@ def test_a_strange_directory_is_not_imported_from(environ: dict[str, str], tmp_p
         [str(script), "-b", "-n", "1", "-d", "0.1"], capture_output=True, text=True, check=False, env=environ, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("args", [["--print-config"], ["doctor"], ["-b", "-n", "1", "-d", "0.1"], ["collect", "-o", "-", "-n", "1"]])
+def test_output_that_cannot_be_written_is_one_line(args: list[str], environ: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROCTOP, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environ)
+    assert done.returncode == 1
+    assert done.stderr.startswith("proctop: ")
+    assert done.stderr.lower().endswith("no space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args", [["--print-config"], ["--help"], ["doctor"]])
+def test_a_closed_pipe_is_no_error(args: list[str], environ: dict[str, str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*PROCTOP, *args], stdout=write, stderr=subprocess.PIPE, text=True, check=False, env=environ)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_closed_standard_streams_are_refused(environ: dict[str, str]) -> None:
+    for closing, said in ((">&-", "standard output is closed"), ("<&-", "needs a terminal")):
+        done = subprocess.run(["sh", "-c", f'"$@" {closing}', "sh", *PROCTOP], stderr=subprocess.PIPE, text=True, check=False, env=environ)
+        assert done.returncode in (1, 2)
+        assert said in done.stderr

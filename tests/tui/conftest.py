@@ -19,7 +19,7 @@ GOLDENS = Path(__file__).parents[2] / "snapshots"
 Golden = Callable[[Proctop, str], None]
 
 
-class Goldens(SVGImageExtension):
+class Goldens(SVGImageExtension):  # type: ignore[misc]  # untyped
     """One file per picture, named by it and not by the test that draws it."""
 
     @classmethod

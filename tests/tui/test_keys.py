@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import scenes
-from scenes import Recorded
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+import scenes
 from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
@@ -20,6 +19,7 @@ from proctop.tui.screens.menus import Choice, Confirm
 from proctop.tui.screens.pages import Help, ProcessDetail
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.view import table
+from scenes import Recorded
 
 WORKER = ProcKey(1841, 2841)
 REDIS = ProcKey(2200, 3200)
@@ -206,7 +206,8 @@ async def test_the_caret_stays_under_its_character_in_a_filter_longer_than_the_l
     async with running(size=(60, 20)) as pilot:
         text = "user=root or " * 6 + "cpu>x"
         await pilot.press("f4")
-        pilot.app.screen.query_one(Input).value = text
+        pilot.app.screen.query_one(Input).value = text[:-1]
+        await pilot.press("end", "x")
         await pilot.pause()
         hint = lines(pilot, "#prompt-hint")[0]
         field = pilot.app.screen.query_one(Input)

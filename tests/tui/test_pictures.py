@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import scenes
-from scenes import Recorded
 
+import scenes
 from proctop.records import Frame
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
+from scenes import Recorded
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*Can not relate snapshot")  # pictures have names of their own
 
-DRAWN = (
+DRAWN: tuple[tuple[str, tuple[int, int], str, dict[str, object], str | None, bool], ...] = (
     # name, size, keys, settings, frames, ascii
     ("main-80x24", (80, 24), "", {}, None, False),
     ("main-120x40", (120, 40), "", {}, None, False),

@@ -114,7 +114,7 @@ def _reading(**scores: float) -> dict[str, Any]:
     processes = [
         {"pid": int(pid[1:]), "comm": "work", "score": score, "why": [{"text": f"because {pid}"}]} for pid, score in scores.items()
     ]
-    return {"time": "2024-05-01T12:00:01.500+00:00", "processes": [*processes, {"pid": 9, "comm": "young", "why": []}]}
+    return {"time": "2024-05-01T12:00:01.500+00:00", "processes": [*processes, {"pid": 9, "comm": "young", "score": None, "why": []}]}
 
 
 def test_rank_counts_the_processes_with_a_higher_score() -> None:
@@ -141,3 +141,9 @@ def test_verdict(kind: str, ranks: tuple[int, ...], seen: bool, word: str) -> No
     incident = incidents.Incident(kind, 1, 0.0, [incidents.Sight(rank, 1.0, (), ()) for rank in ranks])
     assert incident.seen is seen
     assert word in incidents.line(incident)
+
+
+def test_first_of_the_unscored_is_not_seen() -> None:
+    found = incidents.sight({"processes": [{"pid": 1, "comm": "work", "score": None, "why": []}]}, 1)
+    assert found is not None
+    assert not incidents.Incident("spin", 1, 0.0, [found]).seen

@@ -139,5 +139,6 @@ def test_a_mount_shows_what_is_below_its_root() -> None:
 
 
 def test_whole_hierarchy_beats_a_part_and_points_are_unescaped() -> None:
-    text = "1 2 0:3 /part /sys/a rw - cgroup2 x rw\n1 2 0:3 / /sys/b\\040c rw - cgroup2 x rw\nnot a line\n1 2 0:3 /p /sys/d rw - cgroup2 x rw\n"
+    line = "1 2 0:3 {} {} rw - cgroup2 x rw\n"
+    text = line.format("/part", "/sys/a") + line.format("/", "/sys/b\\040c") + "no line\n" + line.format("/p", "/sys/d")
     assert mounts(text, "/host") == [Mount("/host/b c", "/", frozenset())]

@@ -49,6 +49,9 @@ def chosen(*argv: str) -> settings.Settings:
         (["--alerts", "many"], '--alerts: "many" is no budget'),
         (["--source", "magic"], '--source: no source "magic"'),
         (["--config", "/nonexistent/c.toml"], "/nonexistent/c.toml: no such file"),
+        (["-n", "3"], "--count goes with --batch"),
+        (["--top", "3"], "--top goes with --batch"),
+        (["-b", "--begin", "10:00"], "--begin and --end go with --replay FILE"),
         (["-b", "-f", "cpuu>5"], "--filter: "),
         (["-b", "-u", "nobody-has-this-name"], '--user: no user "nobody-has-this-name" on this host'),
     ],
@@ -101,6 +104,14 @@ def test_a_terminal_that_cannot_draw_is_refused(term: str, monkeypatch: pytest.M
     monkeypatch.setenv("TERM", term)
     assert cli.main([]) == 2
     assert f'TERM="{term}"' in capsys.readouterr().err
+
+
+def test_a_theme_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert cli.main(["--theme", "norrd"]) == 2
+    assert capsys.readouterr().err == 'proctop: --theme: no theme "norrd"; did you mean "nord"?\n'
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def read(source: LiveSource) -> Reading:
 
 
 def row(reading: Reading, pid: int) -> int:
-    return reading.pid.tolist().index(pid)
+    return int(reading.pid.tolist().index(pid))
 
 
 def value(reading: Reading, pid: int, name: str) -> float:
@@ -213,6 +213,52 @@ def test_births_that_no_count_shows_are_found_by_the_fifth_reading(tree: ProcTre
     assert found[-1]
 
 
+def births_by_window(tree: ProcTree) -> tuple[TreeHost, LiveSource]:
+    """A source that has just listed and seen two readings since, so that the next births need no listing."""
+    for pid in range(101, 201):
+        tree.add(Proc(pid))
+    host = tree.host()
+    source = LiveSource(host)
+    for _ in range(3):
+        read(source)
+    host.reads.clear()
+    return host, source
+
+
+def test_few_births_are_found_by_the_pids_given_out_since(tree: ProcTree) -> None:
+    host, source = births_by_window(tree)
+    tree.add(Proc(201))
+    tree.write("202/status", Proc(201).status())  # a further thread of 201
+    tree.add(Proc(205))
+    reading = read(source)
+    source.close()
+    assert reading.pid.tolist()[-3:] == [200, 201, 205]
+    assert str(tree.proc) not in host.reads
+
+
+def test_a_pid_given_out_before_its_process_shows(tree: ProcTree) -> None:
+    host, source = births_by_window(tree)
+    tree.last_pid = 201
+    tree.add(Proc(202))
+    first = read(source)
+    tree.last_pid = 202
+    tree.update(Proc(201))
+    tree.tick(forks=1)
+    second = read(source)
+    source.close()
+    assert (first.pid.tolist()[-2:], second.pid.tolist()[-2:]) == ([200, 202], [202, 201])
+    assert str(tree.proc) not in host.reads
+
+
+def test_pids_that_start_over_are_listed(tree: ProcTree) -> None:
+    host, source = births_by_window(tree)
+    tree.add(Proc(9))
+    reading = read(source)
+    source.close()
+    assert reading.pid.tolist()[-2:] == [200, 9]
+    assert str(tree.proc) in host.reads
+
+
 @pytest.mark.parametrize("schedstat", [True, False])
 @pytest.mark.parametrize("limit", [1 << 16, 0])
 def test_a_reused_pid_is_another_process(tmp_path: Path, limit: int, schedstat: bool) -> None:
@@ -335,6 +381,23 @@ def test_more_processes_than_descriptors(tree: ProcTree) -> None:
     assert len(reading) == 39
 
 
+def test_descriptors_that_come_free_are_used(tree: ProcTree) -> None:
+    for pid in range(100, 104):
+        tree.add(Proc(pid, start=pid))
+    host = tree.host(limit=4)  # one for the files of those that run often, three for the gate
+    source = LiveSource(host)
+    read(source)
+    for pid in (100, 101, 102):
+        tree.remove(pid)
+    for _ in range(4):
+        read(source)
+    host.reads.clear()
+    reading = read(source)
+    source.close()
+    assert reading.pid.tolist() == [1, 103]
+    assert not any(path.endswith("/schedstat") for path in host.reads)
+
+
 def test_hidden_by_hidepid(tree: ProcTree) -> None:
     tree.add(Proc(7))
     tree.remove(1)
@@ -394,21 +457,52 @@ def test_a_read_that_fails_at_any_point_leaves_a_sound_reading(tree: ProcTree, n
     host.arm(nth, how, code)
     during = read(source)
     host.arm(0, how, code)
-    for proc in procs:
-        tree.ran(proc, utime=8)
     tree.tick(forks=1)
     after = read(source)
     source.close()
+    for pid in {10, 11, 12} & set(after.pid.tolist()):
+        assert value(after, pid, "utime") == 7e7
     for one in (before, during, after):
         assert len(one.labels) == len(one) == one.start.size == one.counters.shape[1]
         assert len(set(one.pid.tolist())) == len(one)
         assert not np.isnan(one.counters[COUNTER["utime"]]).any()
     assert set(during.pid.tolist()) | {gone.key.pid for gone in during.exits} >= {10, 11, 12}
-    for pid in {10, 11, 12} & set(during.pid.tolist()):
-        assert value(during, pid, "utime") == 7e7
-    assert sum(one.key.pid in (10, 11, 12) for one in during.exits) <= 1
+    stale = sum(value(during, pid, "utime") != 7e7 for pid in {10, 11, 12} & set(during.pid.tolist()))
+    assert stale + len(during.exits) <= 1
+    if how is Unreadable:
+        assert during.exits == ()
+    else:
+        assert stale == 0
     if how is not Denied:
         assert set(after.pid.tolist()) == {1, 10, 11, 12, 13}
+
+
+def test_a_listing_that_fails_is_made_up_for(tree: ProcTree) -> None:
+    tree.add(Proc(7))
+    host = Unlisted(str(tree.proc), str(tree.sys), tree.clock, 100, 4096, 1000)
+    source = LiveSource(host)
+    read(source)
+    tree.add(Proc(5))
+    host.blind.append(True)
+    during = read(source)
+    host.blind.clear()
+    after = read(source)
+    source.close()
+    assert during.pid.tolist() == [1, 7]
+    assert any("Too many open files" in gap.reason for gap in during.gaps)
+    assert after.pid.tolist() == [1, 7, 5]
+
+
+@dataclass(frozen=True)
+class Unlisted(TreeHost):
+    """Cannot list the procfs root while ``blind``."""
+
+    blind: list[bool] = field(default_factory=list)
+
+    def names(self, path: str) -> list[str]:
+        if self.blind and path == self.proc:
+            raise Unreadable(path, errno.EMFILE)
+        return super().names(path)
 
 
 def test_published_arrays_are_read_only_and_kept(tree: ProcTree) -> None:

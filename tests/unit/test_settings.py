@@ -126,3 +126,9 @@ def test_times_as_people_write_them(text: str, expected: datetime) -> None:
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="give 10:00"):
         parse_time(text, NOW, UTC)
+
+
+@pytest.mark.parametrize(("text", "day", "hour"), [("10:00", 11, 10), ("23:15", 10, 23), ("12:00", 10, 12)])
+def test_clock_times_within_a_recording_follow_its_begin(text: str, day: int, hour: int) -> None:
+    minute = int(text[-2:])
+    assert parse_time(text, NOW + 1e6, UTC, since=NOW) == datetime(2026, 3, day, hour, minute, tzinfo=UTC).timestamp()

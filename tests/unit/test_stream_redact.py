@@ -22,6 +22,8 @@ SECRETS = [
     ("sshpass -phunter2 ssh me@host", "sshpass -p*** ssh me@host"),
     ("sudo sshpass -p 12345678 ssh me@host", "sudo sshpass -p *** ssh me@host"),
     ("redis-cli -h db -a hunter2 PING", "redis-cli -h db -a *** PING"),
+    ("redis-server *:6379 --requirepass hunter2 --port 6379", "redis-server *:6379 --requirepass *** --port 6379"),
+    ("app --dbpass=hunter2", "app --dbpass=***"),
     ("redis-cli --pass hunter2 PING", "redis-cli --pass *** PING"),
     ("curl -u alice:hunter2 http://host/x", "curl -u alice:*** http://host/x"),
     ("curl -ualice:hunter2 http://host/x", "curl -ualice:*** http://host/x"),

@@ -25,10 +25,8 @@ DISKS = b"""   7       0 loop0 1 0 8 0 0 0 0 0 0 0 0 0 0 0 0 0 0
 
 
 def test_stat_in_nanoseconds_with_offline_cpus() -> None:
-    raw = (
-        b"cpu  10 0 20 70 0 0 0 0 0 0\ncpu0 5 0 10 35 0 0 0 0 0 0\ncpu2 5 0 10 35 0 0 0 0 0 0\nintr 99 1 2\nctxt 7\nbtime 3\nprocesses 8\n"
-    )
-    stat = system.Stat(raw + b"procs_running 2\nprocs_blocked 1\n", 1e7)
+    raw = b"cpu  10 0 20 70 0 0 0 0 0 0\ncpu0 5 0 10 35 0 0 0 0 0 0\ncpu2 5 0 10 35 0 0 0 0 0 0\nintr 99 1 2\n"
+    stat = system.Stat(raw + b"ctxt 7\nbtime 3\nprocesses 8\nprocs_running 2\nprocs_blocked 1\n", 1e7)
     assert stat.cpu.shape == (4, 10)
     assert stat.cpu[0, :4].tolist() == [10 * 10**7, 0, 20 * 10**7, 70 * 10**7]
     assert (stat.cpu[2] == -1).all()
@@ -78,12 +76,14 @@ def test_reader_holds_files_and_reads_them_again(tmp_path: Path) -> None:
     reader = system.System(host)
     first = reader.counters(reader.stat())
     opened = len(host.reads)
-    tree.write("loadavg", "9.00 0.40 0.30 1/77 4321\n")
     tree.tick(forks=3)
+    tree.write("loadavg", "9.00 0.40 0.30 1/77 4321\n")
     second = reader.counters(reader.stat())
+    last = reader.last_pid()
     reader.close()
     assert first.load == (0.5, 0.4, 0.3)
     assert second.load == (9.0, 0.4, 0.3)
+    assert last == 4321
     assert second.forks == first.forks + 3
     assert list(first.disks) == ["vda"]
     assert first.memory["MemTotal"] == 1000 * 1024

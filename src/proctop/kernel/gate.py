@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from itertools import compress
 from operator import ne
-
-import numpy as np
+from typing import Any
 
 from proctop.kernel.host import Host, Unreadable, Vanished
-from proctop.records import Bools, Index
 
 _NONE = -1  # not held
+_FEW = 32
 
 
 class Gate:
-    """Rows are those of the process table: births are added at the end, ``keep`` drops the dead.
+    """Rows are those of the process table: births are added at the end, ``drop`` takes out the dead.
 
     Beyond ``limit`` descriptors (or when the kernel gives no more) a row is opened at every look; then its pid may have passed to
     another process, which the caller notices by the start time in ``stat``.
@@ -75,6 +74,17 @@ class Gate:
         texts, _ = self._host.gate((fd,))
         return fd, texts[0]
 
+    def hold(self, rows: list[int]) -> None:
+        """Try again for rows that are not held; a row whose pid is another process's by now shows as one that ran."""
+        if self.usable:
+            for row in rows:
+                if self._fds[row] == _NONE and self._held < self._limit:
+                    try:
+                        self._fds[row] = self._host.open(f"{self._paths[row]}/schedstat")
+                    except Unreadable:
+                        return
+                    self._held += 1
+
     def look(self) -> tuple[list[int], list[int]]:
         """Rows that ran since the last look, and rows that are gone, each ascending. Unusable: all ran, none gone."""
         if not self.usable:
@@ -108,17 +118,26 @@ class Gate:
         gone.sort()
         return texts, gone
 
-    def keep(self, kept: Bools) -> None:
-        """Drop the rows where ``kept`` (bool[n]) is false."""
-        dropped: Index = np.flatnonzero(~kept)
-        fds = [fd for fd in (self._fds[row] for row in dropped.tolist()) if fd != _NONE]
+    def drop(self, rows: list[int]) -> None:
+        """Forget rows, given ascending."""
+        fds = [fd for fd in (self._fds[row] for row in rows) if fd != _NONE]
         self._host.close(fds)
         self._held -= len(fds)
-        chosen = kept.tolist()
-        self._paths = list(compress(self._paths, chosen))
-        self._fds = list(compress(self._fds, chosen))
-        self._texts = list(compress(self._texts, chosen))
+        for column in (self._paths, self._fds, self._texts):
+            without(column, rows)
 
     def close(self) -> None:
         """Let go of every descriptor."""
-        self.keep(np.zeros(len(self._fds), dtype=np.bool_))
+        self.drop(list(range(len(self._fds))))
+
+
+def without(column: list[Any], rows: list[int]) -> None:
+    """Delete the places ``rows`` (ascending) of a list; quick where they are few and where they are many."""
+    if len(rows) <= _FEW:
+        for row in reversed(rows):
+            del column[row]
+    else:
+        kept = [True] * len(column)
+        for row in rows:
+            kept[row] = False
+        column[:] = compress(column, kept)

@@ -175,17 +175,17 @@ class Host:
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
-    def link(self, path: str) -> str:
-        """Where a symbolic link points. Raises Unreadable."""
-        try:
-            return os.readlink(path)
-        except OSError as error:
-            raise _translate(path, error) from None
-
     def close(self, fds: Sequence[int]) -> None:
         """Close held descriptors."""
         for fd in fds:
             os.close(fd)
+
+    def own_pids(self) -> bool:
+        """Whether the procfs numbers processes as this process does (it may belong to another pid namespace)."""
+        try:
+            return os.readlink(f"{self.proc}/self") == str(os.getpid())
+        except OSError:
+            return False
 
     def user(self, uid: int) -> str:
         """The user's name, or the number as text where there is none. May block (LDAP, NIS)."""

@@ -11,7 +11,8 @@ import numpy as np
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
 from proctop.kernel.host import Denied, Host, Unreadable, Vanished
-from proctop.records import Floats, Ints, Label
+from proctop.kernel.subject import Subject
+from proctop.records import Floats, Ints
 
 NAN = float("nan")
 _NO_IO = (NAN,) * 6
@@ -34,51 +35,11 @@ _PLAIN_PLACES = list(_PLAIN.values())
 _OTHER_ROWS = [COUNTER[name] for name in ("rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "data", "vctx", "nvctx", "fds")]
 
 
-_NO_LABEL = Label("")
 _STAT, _IO, _STATUS = 0, 1, 2
 _FILES = ("stat", "io", "status")
-_MOST_HELD = 1024  # processes; three descriptors each, 5.4 KB of kernel memory apiece
-
-
-class Subject:
-    """One process as the sampler knows it: identity and what its files said last."""
-
-    __slots__ = (
-        "comm",
-        "fds_denied",
-        "held",
-        "image",
-        "io",
-        "io_denied",
-        "kernel",
-        "label",
-        "name",
-        "path",
-        "pid",
-        "row",
-        "start",
-        "stat",
-        "threaded",
-        "uid",
-    )
-
-    def __init__(self, pid: int, path: str) -> None:
-        self.pid = pid
-        self.name = str(pid)  # of its directory
-        self.path = path
-        self.start = -1  # not read yet
-        self.row = -1
-        self.comm = b""
-        self.image: list[int] = []  # addresses that only exec changes
-        self.kernel = False
-        self.threaded = False  # more than one thread
-        self.uid = -1
-        self.stat = b""
-        self.io = b""
-        self.io_denied = False
-        self.fds_denied = False
-        self.held: tuple[int, int, int] | None = None  # descriptors of stat, io, status
-        self.label = _NO_LABEL
+_UNUSED = 4  # looks after which held files may make room for others
+MOST_HELD = 3 * 1024
+"""Descriptors that are worth holding here: 5.4 KB of kernel memory each."""
 
 
 class _Raw(NamedTuple):
@@ -100,7 +61,7 @@ class Probed:
         gone: vanished, or the pid belongs to another process by now.
         renewed: of ``subjects``, those that are new, renamed, running another program or under another user.
         denied: of ``gone``, those whose ``stat`` may not be read (hidepid=1).
-        malformed: first garbage met, if any.
+        missed: those that could not be read for another reason and keep their numbers; failed: the first such reason.
     """
 
     subjects: list[Subject]
@@ -108,20 +69,22 @@ class Probed:
     gone: list[Subject]
     renewed: list[Subject]
     denied: set[Subject]
-    malformed: str
+    missed: list[Subject]
+    failed: str
 
 
 class Probe:
     """Reads processes of one host. ``delays`` says whether the kernel accounts block io delays now.
 
     The files of processes that run at one look after the other stay open, within ``limit`` descriptors: to read one again
-    costs half of what opening it does. The one unused for longest makes room.
+    costs half of what opening it does.
     """
 
     def __init__(self, host: Host, limit: int) -> None:
         self._host = host
-        self._most = min(_MOST_HELD, limit // len(_FILES))
-        self._held: dict[Subject, None] = {}  # longest unused first
+        self._most = limit // len(_FILES)
+        self._held: dict[Subject, int] = {}  # to the look that used it last; longest unused first
+        self._looks = 0
         self._ran: set[Subject] = set()
         self._tick = 1e9 / host.ticks
         self.delays = True
@@ -139,7 +102,7 @@ class Probe:
         """Since Linux 6.2 the size of ``/proc/PID/fd`` is the number of entries (fs/proc/fd.c: proc_fd_getattr)."""
         path = f"{self._host.proc}/self/fd"
         try:
-            return self._host.size(path) > 0
+            return 0 < self._host.size(path) <= len(self._host.names(path)) <= self._host.size(path) + 2
         except Unreadable:
             return False
 
@@ -148,10 +111,11 @@ class Probe:
         found: list[_Raw] = []
         gone: list[Subject] = []
         denied: set[Subject] = set()
-        malformed = ""
+        missed: list[Subject] = []
+        failed = ""
         for subject in subjects:
             try:
-                if subject in self._ran and subject in ran:
+                if subject.threaded or (subject in self._ran and subject in ran):
                     self._hold(subject)
                 raw = self._read(subject, subject in ran)
             except Vanished:
@@ -159,47 +123,52 @@ class Probe:
             except Denied:
                 denied.add(subject)
                 gone.append(subject)
-            except (Unreadable, procfs.Malformed) as error:
-                malformed = malformed or str(error)
-                gone.append(subject)
+            except (Unreadable, procfs.Malformed) as error:  # a host out of descriptors, say: what is known stays
+                failed = failed or str(error)
+                subject.stat = 0
+                (gone if subject.start == -1 else missed).append(subject)
             else:
                 if raw is not None:
                     found.append(raw)
-        return self._assemble(found, gone, denied, malformed)
+        return self._assemble(found, gone, denied, missed, failed)
 
     def remember(self, ran: set[Subject]) -> None:
         """What ran at this look, to know at the next who runs again."""
         self._ran = ran
+        self._looks += 1
 
     def forget(self, subject: Subject) -> None:
         """Let go of the descriptors of a process."""
-        if subject.held is not None:
-            self._host.close(subject.held)
-            subject.held = None
+        if subject.held:
+            self._host.close([fd for fd in subject.held if fd >= 0])
+            subject.held = []
             del self._held[subject]
 
     def _hold(self, subject: Subject) -> None:
-        if subject.held is not None:
+        """Keep the files of ``subject`` open, if there is room or another has not been read for a while."""
+        if subject.held:
             del self._held[subject]
-        elif self._most and not subject.io_denied and self.has_io:
+        else:
             if len(self._held) >= self._most:
-                self.forget(next(iter(self._held)))
-            subject.held = self._open(subject)
-        if subject.held is not None:
-            self._held[subject] = None
+                oldest, used = next(iter(self._held.items()), (subject, self._looks))
+                if used > self._looks - _UNUSED:
+                    return
+                self.forget(oldest)
+            subject.held = [self._open(subject, name) for name in _FILES]
+        self._held[subject] = self._looks
 
-    def _open(self, subject: Subject) -> tuple[int, int, int] | None:
-        fds: list[int] = []
+    def _open(self, subject: Subject, name: str) -> int:
+        if name == "io" and (subject.io_denied or not self.has_io):
+            return -1
         try:
-            fds.extend(self._host.open(f"{subject.path}/{name}") for name in _FILES)  # keeps those before one that fails
-        except Unreadable:  # denied, gone (reading it says so), or out of descriptors
-            self._host.close(fds)
-            return None
-        return fds[0], fds[1], fds[2]
+            return self._host.open(f"{subject.path}/{name}")
+        except Unreadable:  # denied, gone or out of descriptors: reading it by its path says which
+            return -1
 
     def _text(self, subject: Subject, file: int) -> bytes:
-        path = f"{subject.path}/{_FILES[file]}"
-        return self._host.read(path) if subject.held is None else self._host.again(subject.held[file], path)
+        if subject.held and (fd := subject.held[file]) >= 0:
+            return self._host.again(fd, subject.path)
+        return self._host.read(f"{subject.path}/{_FILES[file]}")
 
     def close(self) -> None:
         """Let go of every descriptor."""
@@ -210,18 +179,17 @@ class Probe:
         """The texts of one process, None where nothing changed. ``stat`` is the one that must be readable."""
         path = subject.path
         stat = self._text(subject, _STAT)
-        idle = not ran and stat == subject.stat
+        seen, subject.stat = subject.stat, hash(stat)
+        idle = not ran and subject.stat == seen
         if idle and not subject.threaded:
             return None
         io = self._io(subject)
-        if idle and io == subject.io:
+        seen, subject.io = subject.io, hash(io)
+        if idle and subject.io == seen:
             return None
         numbers = procfs.io(io, path) if io else _NO_IO
         uid, data, vctx, nvctx = self._status(subject)
-        raw = _Raw(subject, stat, uid, (*numbers, data, vctx, nvctx, self._fds(subject)))
-        subject.stat = stat
-        subject.io = io if subject.threaded else b""
-        return raw
+        return _Raw(subject, stat, uid, (*numbers, data, vctx, nvctx, self._fds(subject)))
 
     def _io(self, subject: Subject) -> bytes:
         if subject.io_denied or not self.has_io:
@@ -248,7 +216,7 @@ class Probe:
             subject.fds_denied = True
             return NAN
 
-    def _assemble(self, found: list[_Raw], gone: list[Subject], denied: set[Subject], malformed: str) -> Probed:
+    def _assemble(self, found: list[_Raw], gone: list[Subject], denied: set[Subject], missed: list[Subject], failed: str) -> Probed:
         parsed = procfs.stat_many([raw.stat for raw in found]) if found else None
         if parsed is None:
             lines = []
@@ -258,7 +226,7 @@ class Probe:
                     lines.append(procfs.stat(raw.stat, f"{raw.subject.path}/stat"))
                     good.append(raw)
                 except procfs.Malformed as error:
-                    malformed = malformed or str(error)
+                    failed = failed or str(error)
                     gone.append(raw.subject)
             found = good
             parsed = (
@@ -275,7 +243,7 @@ class Probe:
             gone.extend(subject for subject, kept in zip(subjects, own, strict=True) if not kept)
             counters = counters[:, np.array(own, dtype=np.bool_)]
             subjects = [subject for subject, kept in zip(subjects, own, strict=True) if kept]
-        return Probed(subjects, counters, gone, renewed, denied, malformed)
+        return Probed(subjects, counters, gone, renewed, denied, missed, failed)
 
     def fill(self, counters: Floats, states: Ints, numbers: Ints) -> None:
         counters[COUNTER["state"]] = states

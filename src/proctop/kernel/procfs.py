@@ -130,6 +130,11 @@ def status(raw: bytes, path: str = "status") -> tuple[int, float, float, float]:
         raise Malformed(path, 1, "Uid, VmData or switches", raw) from None
 
 
+def leader(raw: bytes, pid: int) -> bool:
+    """Whether a ``status`` file is that of a process, not of a further thread of one."""
+    return _after(raw, b"\nTgid:").strip() == b"%d" % pid
+
+
 def schedstats(raws: Sequence[bytes]) -> Floats:
     """float64[2, m]: nanoseconds on a cpu and waiting for one (Documentation/scheduler/sched-stats.rst); NaN for what does not parse."""
     out = np.full((2, len(raws)), np.nan)

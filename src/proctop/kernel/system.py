@@ -158,6 +158,14 @@ class System:
         path = f"{self._host.proc}/stat"
         return Stat(self._text(path), self._tick, path)
 
+    def last_pid(self) -> int:
+        """The pid given out last in this pid namespace (the last word of ``loadavg``), -1 = unknown."""
+        path = f"{self._host.proc}/loadavg"
+        try:
+            return int(self._text(path).split()[4])
+        except (Unreadable, ValueError, IndexError):
+            return -1
+
     def _text(self, path: str) -> bytes:
         fd = self._fds.get(path)
         if fd is None:

@@ -9,7 +9,8 @@ import numpy as np
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
 from proctop.kernel.host import Host, Unreadable
-from proctop.kernel.probe import Probe, Subject
+from proctop.kernel.probe import Probe
+from proctop.kernel.subject import Subject
 from proctop.records import ThreadTable
 from proctop.sanitize import clean_bytes
 

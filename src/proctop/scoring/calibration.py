@@ -23,7 +23,7 @@ _KEPT = 40
 _DAY = 24
 _HOUR = 3600.0
 _COLD_U, _COLD_BETA, _COLD_RATE, _COLD_HOURS = 2.97, 1.15, 125.0, 1 / 3
-_STEEPEST = 0.05  # nats: a mean excess below it is an accident of few equal peaks
+_COLD_PEAKS = 4  # so many peaks of other hosts steady the mean excess of few
 
 
 class Calibration:
@@ -33,7 +33,7 @@ class Calibration:
         self._hours: deque[tuple[float, list[float]]] = deque()  # (begin, the largest peaks of that hour)
         self._began: float | None = None
         self._hours_seen = 0.0
-        self._fit = (EPISODE, 1.0, 0.0)
+        self._fit = (EPISODE, _COLD_BETA, 0.5)  # u, β, peaks above u
 
     def observe(self, now: float, peaks: list[float]) -> None:
         """Time goes on (seconds, monotonic), and these episodes ended."""
@@ -57,15 +57,20 @@ class Calibration:
         peaks = sorted((p for _, hour in self._hours for p in hour), reverse=True)
         kept = peaks[:_KEPT]
         u = peaks[_KEPT] if len(peaks) > _KEPT else EPISODE
-        beta = max(float(np.mean(kept)) - u, _STEEPEST) if kept else 1.0
-        self._fit = (u, beta, float(len(kept)))
+        excess = sum(kept) - len(kept) * u
+        self._fit = (u, (excess + _COLD_PEAKS * _COLD_BETA) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
 
     def per_hour(self, alert: Floats32) -> Floats32:
-        """float32[n]: how often an hour an episode reaches ``alert`` by chance."""
-        u, beta, count = self._fit
-        cold = _COLD_RATE * _COLD_HOURS * np.exp((_COLD_U - alert) / _COLD_BETA)
-        seen = count * np.exp((u - alert) / beta)
-        expected: Floats32 = ((cold + seen) / (_COLD_HOURS + self._hours_seen)).astype(np.float32)
+        """float32[n]: how often an hour an episode reaches ``alert`` by chance.
+
+        A geometric mean of what other hosts showed and what this one did, each weighing its time.
+        """
+        seen, (u, beta, count) = self._hours_seen, self._fit
+        rate = np.log(_COLD_RATE) + (_COLD_U - alert) / _COLD_BETA
+        if seen > 0:
+            here = np.log(count / seen) + (u - alert) / beta
+            rate = (rate * _COLD_HOURS + here * seen) / (_COLD_HOURS + seen)
+        expected: Floats32 = np.exp(rate).astype(np.float32)
         return expected
 
 
@@ -92,6 +97,6 @@ class Episodes:
         at = np.searchsorted(slots, over)
         peak[at] = np.maximum(peak[at], alert[over])
         last[at] = now
-        ended = self._peak[done].tolist()
+        ended: list[float] = self._peak[done].tolist()
         self._open, self._peak, self._last = slots, peak, last
         return ended

@@ -13,7 +13,7 @@ import numpy as np
 
 from proctop.records import Floats32, Index, Ints
 from proctop.scoring.kinds import Kinds
-from proctop.scoring.lives import Lives
+from proctop.scoring.memory import Memory
 from proctop.scoring.tails import (
     BINS,
     CDF,
@@ -56,11 +56,12 @@ def host_tails(host: Kinds) -> Floats32:
     return out
 
 
-def evidence(lives: Lives, cohorts: Kinds, containers: Kinds, tails: Floats32, slots: Ints, mature: Ints, step: Steps) -> Floats32:
+def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: Steps) -> Floats32:
     """float32[m, 31]: e of each evidence; 0 where the value is missing or cannot be unusual.
 
     ``slots`` int64[m] all have books, ``mature`` is 0 or 1, ``step`` uint8[m, 29].
     """
+    lives, cohorts, containers = memory.lives, memory.cohorts, memory.containers
     asked = step[:, CHANNEL]
     books = lives.book[slots]
     needed = asked != MISSING

@@ -8,8 +8,7 @@ import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
 from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
-from proctop.scoring.kinds import Kinds
-from proctop.scoring.lives import Lives
+from proctop.scoring.memory import Memory
 from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, IDLE, UNITS, UPPER, value_at
 
 NOTABLE = 1.5
@@ -20,8 +19,8 @@ _STICKY = 0.4  # nats: what was named a reading ago is preferred, so that reason
 _MOST = 3
 _OWN = 10  # samples of a process before its own history is the yardstick
 
-_SIZES = ("B", "KB", "MB", "GB", "TB", "PB")
-_COUNTS = ("", "k", "M", "G", "T")
+_SIZES = (" B", " KB", " MB", " GB", " TB", " PB")
+_COUNTS = ("", "k", "M", "G", "T", "P")
 
 
 class Explainer:
@@ -30,20 +29,20 @@ class Explainer:
     def __init__(self) -> None:
         self._said: dict[int, tuple[tuple[int, ...], tuple[Reason, ...]]] = {}
 
-    def step(
-        self, batch: Batch, rows: Index, slots: Ints, e: Floats32, value: Floats32, lives: Lives, cohorts: Kinds
-    ) -> dict[int, tuple[Reason, ...]]:
+    def step(self, batch: Batch, memory: Memory, rows: Index, e: Floats32, value: Floats32) -> dict[int, tuple[Reason, ...]]:
         """Reasons of ``rows`` of ``batch`` (those with something to say).
 
         ``e`` float32[m, 31] is their evidence, ``value`` float32[m, 29] what their channels measured, in the units of the features.
         """
+        slots = memory.slots[rows]
         picks = self._choose(slots, e)
         i = np.array([k for k, chosen in enumerate(picks) for _ in chosen], dtype=np.int64)
         j = np.array([j for chosen in picks for j in chosen], dtype=np.int64)
-        reasons = iter(_reasons(batch, rows[i], slots[i], j, value[i, CHANNEL[j]], lives, cohorts))
+        reasons = iter(_reasons(batch, rows[i], slots[i], j, value[i, CHANNEL[j]], memory))
         said, why = {}, {}
         for row, slot, chosen in zip(rows.tolist(), slots.tolist(), picks, strict=True):
-            now = (chosen, tuple(islice(reasons, len(chosen))))
+            told = tuple(islice(reasons, len(chosen)))
+            now = (chosen, tuple(sorted(told, key=_within)))
             if not chosen:
                 now = self._said.get(slot, now)  # the rank is a mean over the last readings, and so is what explains it
             if now[1]:
@@ -65,8 +64,14 @@ class Explainer:
         return picks
 
 
-def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, lives: Lives, cohorts: Kinds) -> list[Reason]:
+def _within(reason: Reason) -> bool:
+    """Is the value within what is usual? Rare together with the rest, but no headline."""
+    return reason.usual[0] <= reason.value <= reason.usual[1]
+
+
+def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, memory: Memory) -> list[Reason]:
     """One reason for each (row, evidence)."""
+    lives, cohorts = memory.lives, memory.cohorts
     channel, books = CHANNEL[j], lives.book[slots]
     own = lives.mass[books, channel] >= _OWN
     group = lives.cohort[slots] * 2
@@ -137,20 +142,16 @@ def span(low: float, high: float, unit: Unit) -> str:
 
 def _scale(value: float, unit: Unit) -> tuple[float, str]:
     """What to divide by, and what to write behind."""
-    match unit:
-        case Unit.SHARE:
-            return 0.01, " %"
-        case Unit.SECONDS:
-            return (1.0, " s") if value < 120 else (60.0, " min") if value < 7200 else (3600.0, " h")
-        case Unit.BYTES | Unit.BYTES_PER_SECOND:
-            step, names, end = 1024.0, _SIZES, "/s" if unit is Unit.BYTES_PER_SECOND else ""
-        case _:
-            step, names, end = 1000.0, _COUNTS, "/s" if unit is Unit.PER_SECOND else ""
+    if unit is Unit.SHARE:
+        return 0.01, " %"
+    if unit is Unit.SECONDS:
+        return (1.0, " s") if value < 120 else (60.0, " min") if value < 7200 else (3600.0, " h")
+    bytes_ = unit in (Unit.BYTES, Unit.BYTES_PER_SECOND)
+    step, names = (1024.0, _SIZES) if bytes_ else (1000.0, _COUNTS)
     power = 0
     while value >= 999.5 * step**power and power < len(names) - 1:
         power += 1
-    space = " " if names is _SIZES else ""
-    return step**power, space + names[power] + end
+    return step**power, names[power] + ("/s" if unit in (Unit.BYTES_PER_SECOND, Unit.PER_SECOND) else "")
 
 
 def _number(x: float) -> str:
@@ -158,4 +159,6 @@ def _number(x: float) -> str:
     >>> [_number(x) for x in (0, 0.04, 0.32, 1.26, 9.96, 38.4, 1234)]
     ['0', '0', '0.3', '1.3', '10', '38', '1234']
     """
+    if x >= 1e6:
+        return f"{x:.0e}"
     return f"{x:.0f}" if x >= 9.95 else f"{x:.1f}".removesuffix(".0")

@@ -64,7 +64,7 @@ class Kinds:
         row = rows[counts.row]
         if rows.size and rows.min() < 0:
             inside = np.flatnonzero(row >= 0)
-            row, counts = row[inside], Counts(*(column[inside] for column in counts))
+            row, counts = row[inside], counts.only(inside)
         cell = row * CHANNELS + counts.channel
         np.add.at(self.mass.reshape(-1), cell, counts.weight)
         np.add.at(self.hist.reshape(-1), cell * BINS + counts.bin, counts.weight)

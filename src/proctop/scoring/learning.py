@@ -38,12 +38,15 @@ def weigh(lives: Lives, slots: Ints, out: Bools, own: Floats32, dt: float) -> Fl
     return weight.astype(np.float32)
 
 
-def keep(lives: Lives, slots: Ints, out: Bools, bins: Steps, dt: float) -> tuple[Ints, Steps]:
-    """Keep the first samples of excursions. Returns those to be learned after all: slots [j], bins uint8[j, 29]."""
+def keep(lives: Lives, slots: Ints, out: Bools, own: Floats32, bins: Steps, dt: float) -> tuple[Ints, Steps]:
+    """Keep the first samples of excursions, of processes that know themselves.
+
+    Returns those to be learned after all: slots [j], bins uint8[j, 29].
+    """
     calm = np.where(out, 0, lives.calm[slots] + 1)
     lives.calm[slots] = calm
     kept = lives.kept[slots]
-    busy = np.flatnonzero(out | (kept > 0))
+    busy = np.flatnonzero((out & (own > _YOUNG)) | (kept > 0))
     if not busy.size:
         return slots[:0], bins[:0]
     slots, out, bins, calm, kept = slots[busy], out[busy], bins[busy], calm[busy], kept[busy]

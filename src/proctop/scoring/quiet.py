@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from proctop.records import Floats, Floats32, Ints
+from proctop.records import Floats, Floats32, Index, Ints
 from proctop.scoring.tails import BINS, CHANNELS, EDGES, FAST, IDLE, LEVELS, MISSING, RATES, SLOW_FROM, UNITS, Steps, bins, steps
 
 SLOW_SPAN = 8
@@ -28,6 +28,10 @@ class Counts(NamedTuple):
     channel: Ints
     bin: Ints
     weight: Floats32
+
+    def only(self, which: Index) -> Counts:
+        """Some of them."""
+        return Counts(self.row[which], self.channel[which], self.bin[which], self.weight[which])
 
 
 def sample(b: Steps, weight: Floats32) -> Counts:

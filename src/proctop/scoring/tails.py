@@ -24,6 +24,9 @@ _WIDTH = 0.5
 _SCALE = 0.2
 _ZERO = 1e-3
 
+LARGEST = np.float32(1e30)
+"""Values above it are taken for it: all are far beyond the last bin, and sums of them stay finite."""
+
 FAST: tuple[str, ...] = tuple(f.name for f in SCORED)
 SLOW: tuple[str, ...] = ("rss_growth", "data_growth", "thread_growth", "fd_growth", "cpu", "vctx", "rchar", "wchar", "syscalls")
 """Smoothed channels. The first six look for more than usual, the last five for less."""
@@ -72,7 +75,7 @@ EDGES[0] = np.expm1(_ZERO)
 
 def steps(values: Floats32, units: Floats) -> Steps:
     """uint8, same shape: the step of each value, :data:`MISSING` for NaN. ``units`` broadcasts against ``values``."""
-    y = np.log1p(np.maximum(values, 0) / units.astype(np.float32))
+    y = np.log1p(np.clip(values, 0, LARGEST) / units.astype(np.float32))
     missing = np.isnan(y)
     y[missing] = 0
     fine = np.minimum(y * np.float32(4 / _WIDTH), STEPS - 2).astype(np.uint8)

@@ -10,8 +10,8 @@ import numpy as np
 
 from proctop.records import Floats32, Ints
 from proctop.scoring.evidence import combine, evidence
-from proctop.scoring.kinds import Kinds
 from proctop.scoring.lives import Lives
+from proctop.scoring.memory import Memory
 from proctop.scoring.quiet import SLOW_SPAN
 from proctop.scoring.tails import CHANNELS, IDLE, LOWER, MISSING, RATES, SF, UNITS, UPPER, steps
 
@@ -19,22 +19,22 @@ _HORIZONS = np.array([[2, 6, 16, 36]])
 """Readings to look ahead."""
 
 _LONGER = np.array([[0.05, 0.1, 0.25, 0.5]])  # of the idle time so far, when that is more
+_LONGEST = np.float32(1e7)  # seconds
 _USUAL = 0.06  # of its own time a process was idle for longer than at the horizon
 _REST = np.float32(1.2)  # nats: a score below it may sleep
 _HALF_WAY = np.float32(0.6)  # evidence on the way, of that at the end
 _RECENT = 1 / 12  # a steady silence of t readings leaves t/12 of them above its own end (kernel of 0.2 nat over log time)
 
 
-def sleep(
-    lives: Lives, cohorts: Kinds, containers: Kinds, tails: Floats32, slots: Ints, e: Floats32, measured: Floats32, dt: float
-) -> tuple[Ints, Floats32]:
+def sleep(memory: Memory, tails: Floats32, slots: Ints, e: Floats32, measured: Floats32, dt: float) -> tuple[Ints, Floats32]:
     """Readings until each of ``slots`` must be looked at again if it stays silent (int64[m], 1 = at the next one), and its score then.
 
     ``e`` float32[m, 31] and ``measured`` float32[m, 29] are those of this reading.
     """
+    lives = memory.lives
     wait = np.ones(slots.size, dtype=np.int64)
     expected = np.zeros(slots.size, dtype=np.float32)
-    ahead = _usual_for(lives, slots, measured[:, IDLE], dt)
+    ahead = _usual_for(lives, slots, np.nan_to_num(np.minimum(measured[:, IDLE], _LONGEST)), dt)
     some = np.flatnonzero(ahead)
     if not some.size:
         return wait, expected
@@ -42,7 +42,7 @@ def sleep(
     decay = np.power(np.float32(1 - 1 / SLOW_SPAN), ahead)
     then = np.full((some.size, CHANNELS), MISSING, dtype=np.uint8)
     then[:, -LOWER:] = steps(measured[some, -LOWER:] * decay[:, None], UNITS[-LOWER:])
-    at_end = evidence(lives, cohorts, containers, tails, slots[some], np.ones(some.size, dtype=np.int64), then)
+    at_end = evidence(memory, tails, slots[some], np.ones(some.size, dtype=np.int64), then)
     at_end[:, RATES:UPPER] = e[some, RATES:UPPER]  # levels stand still, and slow means take a while to fall
     at_end[:, IDLE] = 1.0
     score = combine(at_end)
@@ -64,4 +64,5 @@ def _usual_for(lives: Lives, slots: Ints, idle: Floats32, dt: float) -> Ints:
     before = (SF.take(then, axis=0) @ lives.hist[books, IDLE][:, :, None])[:, :, 0]
     learned = end / dt * _RECENT * (1 - (idle[:, None] / end) ** 6)
     usual = before + learned >= _USUAL * (lives.mass[books, IDLE][:, None] + ahead)
-    return np.where(usual, ahead, 0).max(axis=1)
+    longest: Ints = np.where(usual, ahead, 0).max(axis=1)
+    return longest

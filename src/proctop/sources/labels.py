@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 from proctop.containers.paths import Place, resolve
 from proctop.kernel.host import Host, Unreadable
-from proctop.kernel.probe import Subject
+from proctop.kernel.subject import Subject
 from proctop.kernel.words import Answer, Command, User, Words
 from proctop.records import Container, Label
 from proctop.sanitize import clean_bytes
 
 _MOST_PLACES = 4096
+_LONG = 8192  # bytes of a cgroup file beyond which it is read in pieces
 _NOWHERE = Place("", None, ())
 
 
@@ -35,18 +37,17 @@ class Labels:
         self._names = names
         self._version = -1
         self._subjects: dict[int, Subject] = {}  # by pid
-        self._commands: dict[Subject, str] = {}
         self._where: dict[Subject, Place] = {}
         self._present: dict[str, Place] | None = None  # places by path; None = to be collected again
         self._stale: set[Subject] = set()  # ran since its command line was read
         self._waiting: dict[Subject, None] = {}  # command line wanted, not asked for while in uninterruptible sleep
-        self._users: dict[int, str] = {}
+        self._users: dict[int, str] = {}  # by uid; the number itself until the name is in
+        self._strangers: set[int] = set()  # uids to ask for
         self._places: dict[bytes, Place] = {}
         self._containers: dict[str, Container] = {}
 
     def drop(self, subject: Subject) -> None:
         """Forget a process; its label stays with it."""
-        self._commands.pop(subject, None)
         self._where.pop(subject, None)
         self._present = None
         self._stale.discard(subject)
@@ -65,6 +66,9 @@ class Labels:
         for subject in subjects:
             self._subjects[subject.pid] = subject
             self._cgroup(subject)
+            if subject.uid >= 0 and subject.uid not in self._users:
+                self._users[subject.uid] = str(subject.uid)
+                self._strangers.add(subject.uid)
             subject.label = self._compose(subject)
             if not subject.kernel:
                 self._waiting[subject] = None
@@ -90,10 +94,8 @@ class Labels:
             del self._waiting[subject]
             self._stale.discard(subject)
             asks.append(Command(subject.pid, subject.start))
-        wanted = {subject.uid for subject in self._subjects.values() if subject.uid not in self._users} if asks else set()
-        for uid in wanted - {-1}:
-            self._users[uid] = str(uid)
-            asks.append(User(uid))
+        asks.extend(map(User, self._strangers))
+        self._strangers.clear()
         self._words.ask(asks)
         changed: set[Subject] = set()
         for answer in self._words.take(wait):
@@ -116,24 +118,24 @@ class Labels:
                 changed |= self._recompose(subject)
             return changed
         one = self._subjects.get(ask.pid)
-        if one is None or one.start != ask.start or (not text and self._commands.get(one)):
+        if one is None or one.start != ask.start or (not text and one.label.command):
             return set()  # gone meanwhile, or a zombie: it keeps the command line it had
-        self._commands[one] = text
-        return self._recompose(one)
+        return self._recompose(one, text)
 
-    def _recompose(self, subject: Subject) -> set[Subject]:
-        label = self._compose(subject)
+    def _recompose(self, subject: Subject, command: str | None = None) -> set[Subject]:
+        label = self._compose(subject, command)
         if label == subject.label:
             return set()
         subject.label = label
         return {subject}
 
-    def _compose(self, subject: Subject) -> Label:
+    def _compose(self, subject: Subject, command: str | None = None) -> Label:
+        """The label as things stand, with another command line if given. Workers are often many of a kind: their texts are shared."""
         place = self._where.get(subject, _NOWHERE)
         return Label(
-            clean_bytes(subject.comm),
-            self._commands.get(subject, ""),
-            self._users.get(subject.uid, str(subject.uid) if subject.uid >= 0 else ""),
+            sys.intern(clean_bytes(subject.comm)),
+            sys.intern(subject.label.command if command is None else command),
+            self._users.get(subject.uid, ""),
             subject.uid,
             place.path,
             self._container(place.container) if place.container is not None else None,
@@ -143,7 +145,9 @@ class Labels:
     def _cgroup(self, subject: Subject) -> bool:
         """Read the cgroup file; whether it differs."""
         try:
-            text = self._host.read(f"{subject.path}/cgroup", 65536)
+            text = self._host.read(f"{subject.path}/cgroup", _LONG)
+            if len(text) == _LONG:
+                text = self._host.read_whole(f"{subject.path}/cgroup")
         except Unreadable:
             return False
         place = self._place(text)
@@ -164,6 +168,8 @@ class Labels:
     def _container(self, container: Container) -> Container:
         known = self._containers.get(container.id)
         if known is None:
+            if len(self._containers) >= _MOST_PLACES:
+                self._containers.clear()
             known = self._names.enrich(container) if self._names is not None else container
             self._containers[container.id] = known
         return known

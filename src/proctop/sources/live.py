@@ -47,6 +47,7 @@ class LiveSource:
         self._labels = Labels(host, self._words, names)
         self._table = Table(host, self._labels)
         self._cgroups = Cgroups(host)
+        self._hidepid: list[Gap] | None = None  # None = not looked yet
         self._turn = 0
         self._seq = 0
         self._lock = threading.Lock()
@@ -68,7 +69,7 @@ class LiveSource:
         stat = self._probe_stat()
         if self._seq % _SETTINGS_EVERY == 0:
             self._table.probe.delays = self._delay_accounting()
-        sweep = self._table.sweep(stat.forks)
+        sweep = self._table.sweep(stat.forks, self._system.last_pid())
         wants = self.wants
         reading = Reading(
             seq=self._seq,
@@ -137,9 +138,11 @@ class LiveSource:
         if sweep.denied:
             gaps.append(Gap("processes", sweep.denied, "hidden by hidepid=1 mount option of procfs: needs root"))
         elif sweep.pid.size and not (sweep.pid == 1).any():
-            gaps.extend(self._hidden())
-        if sweep.malformed:
-            gaps.append(Gap("stat", 1, sweep.malformed))
+            if self._hidepid is None:
+                self._hidepid = self._hidden()
+            gaps.extend(self._hidepid)
+        if sweep.failed:
+            gaps.append(Gap("stat", 1, sweep.failed))
         return gaps
 
     def _hidden(self) -> list[Gap]:

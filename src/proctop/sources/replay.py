@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from proctop.records import HostInfo, Reading, Scores
 from proctop.sources import Wants
-from proctop.stream.reader import Damage, Reader
+from proctop.stream.reader import Reader
+from proctop.stream.tape import Damage
 
 
 class ReplaySource:

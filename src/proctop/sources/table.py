@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
-from proctop.kernel.gate import Gate
-from proctop.kernel.host import Host
-from proctop.kernel.probe import Probe, Probed, Subject
+from proctop.kernel.gate import Gate, without
+from proctop.kernel.host import Denied, Host, Unreadable
+from proctop.kernel.probe import MOST_HELD, Probe, Probed
+from proctop.kernel.subject import Subject
 from proctop.records import Exit, Floats, Index, Ints, Label, ProcKey
 from proctop.sources.labels import Labels
 
 _ROUND = 64  # readings in which the rotating sweep comes around
+_DEAR = 16  # to look at one pid given out since costs as much as this many entries of a listing
 _LIST_EVERY = 5  # readings after which the directory is listed even when nothing seems to have forked
 _FIRST_WAIT = 0.05  # seconds that command lines may hold up a reading
 _D = ord("D")
-_label = attrgetter("label")
+_Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
+_label, _row = attrgetter("label"), attrgetter("row")
 _RUN, _WAIT = COUNTER["run_ns"], COUNTER["wait_ns"]
 
 
@@ -36,7 +39,7 @@ class Sweep:
     changed: Index | None
     exits: tuple[Exit, ...]
     denied: int  # processes hidden by hidepid=1
-    malformed: str
+    failed: str  # why some process, or the list of them, could not be read; "" = all was well
 
 
 class Table:
@@ -50,8 +53,9 @@ class Table:
         self._host = host
         self._labels = labels
         limit = host.claim_descriptors()
-        self.probe = Probe(host, limit // 4)
-        self.gate = Gate(host, limit - limit // 4)
+        often = min(MOST_HELD, limit // 4)
+        self.probe = Probe(host, often)
+        self.gate = Gate(host, limit - often)
         self._subjects: list[Subject] = []
         self._listed: set[str] = set()  # entries of the procfs root that need no further look
         self._hidden: set[str] = set()  # of them, processes whose stat is denied
@@ -59,28 +63,38 @@ class Table:
         self._start: Ints = self._pid
         self._counters: Floats = np.zeros((len(COUNTER), 0))
         self._words: tuple[Label, ...] = ()
+        self._again: list[Subject] = []  # could not be read last time
         self._cursor = 0
         self._age = 0  # readings since the last listing
+        self._failed = ""  # why that failed
         self._forks = -1
+        self._last = (-1, -1)  # pid given out last, at the two readings before
+        self._own_pids = host.own_pids()
         self._first = True
 
     def subjects(self) -> Sequence[Subject]:
         """The processes in row order."""
         return self._subjects
 
-    def sweep(self, forks: int) -> Sweep:
-        """Look at everything. ``forks``: the kernel's count of forks since boot, read just before; -1 = unknown."""
+    def sweep(self, forks: int, last: int) -> Sweep:
+        """Look at everything.
+
+        ``forks`` is the kernel's count of forks since boot, ``last`` the pid it gave out last; both read just before, -1 = unknown.
+        """
+        turn = self._turn()
+        if not self.gate.complete:
+            self.gate.hold([subject.row for subject in turn])
         ran, lost = self.gate.look()
         active = {self._subjects[row] for row in ran}
         dead = {self._subjects[row] for row in lost}
-        turn = self._turn()
         for subject in turn:  # a refusal is tried again in its turn only
             subject.io_denied = subject.fds_denied = False
         threaded = np.flatnonzero(self._counters[COUNTER["threads"]] > 1).tolist()
-        wanted = dict.fromkeys([*(self._subjects[row] for row in ran), *(self._subjects[row] for row in threaded), *turn])
+        wanted = dict.fromkeys([*active, *(self._subjects[row] for row in threaded), *self._again, *turn])
         seen = self.probe.look([subject for subject in wanted if subject not in dead], active)
         dead.update(seen.gone)
-        born = self._births(forks, dead)
+        self._again = [subject for subject in seen.missed if subject not in dead]
+        born = self._births(forks, last, dead)
         self.probe.remember(active)
         self.gate.add([subject.path for subject in born])
         new = self.probe.look(born, set(born))
@@ -92,8 +106,8 @@ class Table:
         births = range(len(self._subjects) - len(new.subjects), len(self._subjects))
         changed = None if self._first else sealed(np.unique(np.array([*rows, *births, *relabelled], dtype=np.intp)))
         self._first = False
-        malformed = seen.malformed or new.malformed
-        return Sweep(self._pid, self._start, self._counters, self._words, changed, exits, len(self._hidden), malformed)
+        failed = seen.failed or new.failed or self._failed
+        return Sweep(self._pid, self._start, self._counters, self._words, changed, exits, len(self._hidden), failed)
 
     def _turn(self) -> list[Subject]:
         """The part of the rotating sweep that is due."""
@@ -105,43 +119,66 @@ class Table:
         self._cursor = begin + len(part)
         return part
 
-    def _births(self, forks: int, dead: set[Subject]) -> list[Subject]:
-        """List the procfs root when there may be news; adds those not listed any more to ``dead``."""
+    def _births(self, forks: int, last: int, dead: set[Subject]) -> list[Subject]:
+        """Processes not known yet. Where the procfs root is listed for it, those not listed any more join ``dead``."""
         self._age += 1
-        if not (dead or self._first or forks < 0 or forks != self._forks or not self.gate.complete or self._age >= _LIST_EVERY):
-            return []
-        self._age, self._forks = 0, forks
-        names = set(self._host.names(self._host.proc))
-        dead.update(subject for subject in self._subjects if subject.name not in names)
         self._listed.difference_update([subject.name for subject in dead])
-        self._hidden &= names
-        fresh = names - self._listed
-        self._listed = names
-        return [Subject(pid, f"{self._host.proc}/{pid}") for pid in sorted(int(name) for name in fresh if name.isdecimal())]
+        quiet = forks == self._forks >= 0 and not dead
+        since, self._last = self._last, (self._last[1], last)
+        listing = self._first or not self.gate.complete or self._age >= _LIST_EVERY or not (quiet or self._own_pids)
+        self._forks = forks
+        if not listing and quiet:
+            return []
+        # Pids are given out in order. One given out before the last look may only now have its process: so from the look before that.
+        window = range(since[0] + 1, last + 1)
+        if listing or min(since) < 0 or last < since[1] or len(window) * _DEAR > len(self._subjects):
+            try:
+                names = set(self._host.names(self._host.proc))
+            except Unreadable as error:  # out of descriptors: again next time
+                self._age, self._failed = _LIST_EVERY, str(error)
+                return []
+            self._age, self._failed = 0, ""
+            dead.update(subject for subject in self._subjects if subject.name not in names)
+            self._hidden &= names
+            fresh = [int(name) for name in names - self._listed if name.isdecimal()]
+            self._listed = names
+        else:
+            fresh = [pid for pid in window if str(pid) not in self._listed and self._is_process(pid)]
+            self._listed.update(map(str, fresh))
+        return [Subject(pid, f"{self._host.proc}/{pid}") for pid in sorted(fresh)]
+
+    def _is_process(self, pid: int) -> bool:
+        try:
+            return procfs.leader(self._host.read(f"{self._host.proc}/{pid}/status"), pid)
+        except Denied:
+            return True
+        except Unreadable:
+            return False
 
     def _restructure(self, dead: set[Subject], born: list[Subject], new: Probed) -> tuple[Exit, ...]:
         """Drop the dead, append the born; the exits."""
         if not (dead or born):
             return ()
-        exits = tuple(self._exit(subject) for subject in self._subjects if subject in dead)
+        gone = sorted(dead, key=_row)
+        exits = tuple(map(self._exit, gone))
         good = set(new.subjects)
-        for subject in born:
-            if subject not in good:
-                self._missed(subject, subject in new.denied)
-        kept = np.array([one not in dead for one in self._subjects] + [one in good for one in born], dtype=np.bool_)
-        if not kept.all():
-            self.gate.keep(kept)
-        old = np.flatnonzero(kept[: len(self._subjects)])
-        self._subjects = [one for one in self._subjects if one not in dead] + new.subjects
-        for row, subject in enumerate(self._subjects):
-            subject.row = row
-        counters = np.empty((len(COUNTER), len(self._subjects)))
-        counters[:, : old.size] = self._counters if old.size == self._counters.shape[1] else self._counters[:, old]
-        counters[:, old.size :] = new.counters
+        missed = [subject for subject in born if subject not in good]
+        for subject in missed:
+            self._missed(subject, subject in new.denied)
+        old = len(self._subjects)
+        rows = [subject.row for subject in gone]
+        self.gate.drop([*rows, *(old + place for place, subject in enumerate(born) if subject not in good)])
+        without(self._subjects, rows)
+        self._subjects.extend(new.subjects)
+        for row in range(rows[0] if rows else old, len(self._subjects)):
+            self._subjects[row].row = row
+        kept = self._counters if not rows else np.delete(self._counters, rows, axis=1)
+        counters = np.concatenate([kept, new.counters], axis=1)
+        self._times(counters, range(kept.shape[1], len(self._subjects)))
         self._counters = counters
-        self._times(counters, range(old.size, len(self._subjects)))
-        self._pid = sealed(np.concatenate([self._pid[old], np.array([one.pid for one in new.subjects], dtype=np.int64)]))
-        self._start = sealed(np.concatenate([self._start[old], np.array([one.start for one in new.subjects], dtype=np.int64)]))
+        pids = np.array([(one.pid, one.start) for one in new.subjects], dtype=np.int64).reshape(-1, 2)
+        self._pid = sealed(np.concatenate([np.delete(self._pid, rows), pids[:, 0]]))
+        self._start = sealed(np.concatenate([np.delete(self._start, rows), pids[:, 1]]))
         return exits
 
     def _exit(self, subject: Subject) -> Exit:
@@ -191,7 +228,7 @@ class Table:
         self.probe.close()
 
 
-def sealed(array: Any) -> Any:
+def sealed(array: _Array) -> _Array:
     """The array itself, read-only from here on."""
     array.setflags(write=False)
     return array

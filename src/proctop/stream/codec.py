@@ -9,31 +9,27 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from proctop import fields
-from proctop.records import Exit, Floats, Gap, HostInfo, Index, Label, ProcKey, Reading, Scores, ThreadTable
-from proctop.sanitize import clean
+from proctop.records import Exit, Floats, Gap, Index, Label, ProcKey, Reading, Scores, ThreadTable
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns, Keys
+from proctop.stream.header import LATEST, Header, text, whole
 from proctop.stream.numbers import In, Out
 from proctop.stream.seen import ScoreTables
 from proctop.stream.tables import CgroupTables, HostTables
-from proctop.stream.words import LONGEST, WordsIn, WordsOut
+from proctop.stream.words import WordsIn, WordsOut
 
 MOST_PROCESSES = 1 << 17
 """Rows of one reading."""
 MOST_CELLS = 1 << 22
 """Counters times rows: 32 MiB as float64."""
-MOST_COUNTERS = 256
 LONGEST_REMARKS = 1 << 20
 """Bytes of the gaps and notes of one reading."""
-LATEST = 253370764800.0
-"""Wall clocks from here on (year 9999) are refused: they cannot be shown in every time zone."""
 
 _NAMES = tuple(counter.name for counter in fields.COUNTERS)
 _TIMES = struct.Struct("<qddddd")
@@ -52,41 +48,6 @@ class Section(IntEnum):
     REMARKS = 9  # source, gaps, notes; absent = as before
     THREADS = 10
     SCORES = 11
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a segment says of itself.
-
-    Attributes:
-        counters: names of the rows of ``Reading.counters`` as they were written.
-        writer: program and version; redacted: whether secrets were taken out of command lines.
-    """
-
-    info: HostInfo
-    counters: tuple[str, ...]
-    writer: str
-    redacted: bool
-
-    def to_json(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Header:
-        """Raises Damaged unless it is a header."""
-        try:
-            raw = json.loads(data)
-            host = raw["info"]
-            hostname, kernel, boot_id = (_text(host[k]) for k in ("hostname", "kernel", "boot_id"))
-            cpus, ticks, page, memory = (_count(host[k]) for k in ("cpus", "ticks", "page", "memory"))
-            info = HostInfo(hostname, kernel, boot_id, cpus, ticks, page, memory, _time(host["boot_time"]))
-            counters = tuple(_text(name) for name in raw["counters"][: MOST_COUNTERS + 1])
-            header = cls(info, counters, _text(raw["writer"]), raw["redacted"] is True)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Damaged("the header is none") from error
-        if not 0 < len(counters) <= MOST_COUNTERS or len(set(counters)) != len(counters):
-            raise Damaged("the header names no counters")
-        return header
 
 
 class Encoder:
@@ -291,27 +252,9 @@ def _remarks(data: bytes) -> tuple[str, tuple[Gap, ...], tuple[str, ...]]:
     try:
         source, gaps, notes = json.loads(data)
         return (
-            _text(source),
-            tuple(Gap(_text(field), _count(count), _text(reason)) for field, count, reason in gaps),
-            tuple(_text(note) for note in notes),
+            text(source),
+            tuple(Gap(text(field), whole(count), text(reason)) for field, count, reason in gaps),
+            tuple(text(note) for note in notes),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged("the remarks are none") from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a string")
-    return clean(value[:LONGEST])
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise TypeError("not a count")
-    return value
-
-
-def _time(value: object) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < LATEST:
-        raise TypeError("not a time")
-    return float(value)

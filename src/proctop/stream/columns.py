@@ -104,7 +104,7 @@ class Columns:
         self.active = np.zeros(0, np.bool_)
 
     def put(self, out: Out, values: Floats, take: Index | None) -> None:
-        base, self._now = self._base(take, values.shape[1]), values
+        base, self._now = self.before(take, values.shape[1]), values
         if not values.size:
             self.active = np.zeros(values.shape[1], np.bool_)
             return
@@ -126,7 +126,7 @@ class Columns:
 
     def take(self, data: In, take: Index | None, n: int) -> Floats:
         """The way back: float64[m, n]."""
-        values = self._base(take, n).copy()
+        values = self.before(take, n).copy()
         m = values.shape[0]
         if not values.size:
             self._now, self.active = values, np.zeros(n, np.bool_)
@@ -153,16 +153,16 @@ class Columns:
         self._now, self.active = values, active
         return values
 
-    def _base(self, take: Index | None, n: int) -> Floats:
-        """What the cells were before, NaN for rows that came."""
+    def before(self, take: Index | None, n: int) -> Floats:
+        """float64[m, n], what the cells were in the table before, NaN for rows that came. Not to be written to."""
         if take is None:
             if self._now.shape[1] == n:
                 return self._now
             return np.full((self._now.shape[0], n), np.nan)
-        base = np.full((self._now.shape[0], n), np.nan)
-        if self._now.shape[1]:
-            stay = np.flatnonzero(take >= 0)
-            base[:, stay] = self._now[:, take[stay]]
+        stay = int(np.count_nonzero(take >= 0)) if self._now.shape[1] else 0  # they come first
+        base = np.empty((self._now.shape[0], n))
+        np.take(self._now, take[:stay], axis=1, out=base[:, :stay], mode="clip")
+        base[:, stay:] = np.nan
         return base
 
     def _in_units(self, out: Out, change: Ints, column: Index) -> Ints:

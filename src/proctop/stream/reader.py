@@ -2,31 +2,22 @@
 
 Bounds hold by construction: what a frame may store, what it may decompress to, what a segment may hold in all
 (:mod:`proctop.stream.frames`), rows, words and reasons (where they are decoded). A damaged frame ends its segment; the
-search for the next one looks at each byte a bounded number of times.
+search for the next one (:mod:`proctop.stream.tape`) looks at each byte a bounded number of times.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import stat
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self, cast
+from typing import IO, Self, cast
 
 from proctop.records import Label, Reading, Scores
-from proctop.stream import Damaged, FormatError, StreamError, frames
-from proctop.stream.codec import Decoder, Header
+from proctop.stream import Damaged, FormatError, frames
+from proctop.stream.codec import Decoder
 from proctop.stream.frames import FrameHead, Kind
-
-if TYPE_CHECKING:
-    from zstandard import ZstdDecompressionReader
-
-_CHUNK = 1 << 18
-_POLL = 0.2  # seconds between looks at a growing file
-_SEARCHED = 1 << 28  # bytes of false segment starts that are checked before a file is given up
+from proctop.stream.header import Header
+from proctop.stream.tape import Damage, Tape
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,76 +28,32 @@ class Record:
     seen: Scores | None
 
 
-@dataclass(slots=True)
-class Damage:
-    """What could not be read.
-
-    Attributes:
-        segments: segments that ended early, with their readings from there on.
-        skipped: bytes passed over.
-        dropped: readings left out because their time is not after the one before.
-        torn: the file ends within a reading, as a killed writer leaves it.
-    """
-
-    segments: int = 0
-    skipped: int = 0
-    dropped: int = 0
-    torn: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.segments or self.skipped or self.dropped)
-
-    def __str__(self) -> str:
-        """One line, "" for none."""
-        parts = []
-        if self.segments or self.skipped:
-            parts.append(f"{self.segments} damaged segments, {self.skipped} bytes skipped")
-        if self.dropped:
-            parts.append(f"{self.dropped} readings out of order")
-        if self.torn:
-            parts.append("ends within a reading")
-        return "; ".join(parts)
-
-
 class Reader:
     """Iterates over the records of a file, or of standard input for ``"-"``.
 
     ``follow`` waits at the end for more, until ``close`` (from any thread). Raises StreamError where the file cannot be
-    opened, FormatError where it is no recording of this major version or holds no segment.
+    opened or read, FormatError where it is no recording of this major version or holds no segment.
     """
 
     def __init__(self, path: str, *, follow: bool = False) -> None:
-        self.name = "standard input" if path == "-" else path
-        self.damage = Damage()
-        self.follow = follow
-        self._closed = threading.Event()
-        self._lock = threading.Lock()  # held while the descriptor is used
-        self._buffer = bytearray()
-        self._given_up = 0
+        self._tape = Tape(path, follow)
         self._header: Header | None = None
-        self._decoder: Decoder | None = None
-        self._feed = _Feed()
-        self._zstd: ZstdDecompressionReader | None = None
-        self._readings = self._plain = 0
-        self._labels: tuple[Label, ...] = ()
+        self._segment: _Segment | None = None
+        self._labels: Sequence[Label] = ()
         self._last: tuple[str, float] | None = None
-        try:
-            self._fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise StreamError(f"{self.name}: {(error.strerror or str(error)).lower()}") from error
-        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
-        try:
-            self._begin()
-        except BaseException:
-            self.close()
-            raise
+        self._ahead = self._next()  # tells what the header is
 
     @property
     def header(self) -> Header:
         """Of the segment being read."""
         if self._header is None:
-            raise FormatError(f"{self.name}: a recording without a whole segment")
+            raise FormatError(f"{self._tape.name}: a recording without a whole segment")
         return self._header
+
+    @property
+    def damage(self) -> Damage:
+        """What could not be read so far."""
+        return self._tape.damage
 
     def __enter__(self) -> Self:
         return self
@@ -115,216 +62,85 @@ class Reader:
         self.close()
 
     def __iter__(self) -> Iterator[Record]:
-        return self
-
-    def __next__(self) -> Record:
-        record = self.read()
-        if record is None:
-            raise StopIteration
-        return record
+        return iter(self.read, None)
 
     def close(self) -> None:
         """End a ``read`` that waits, from any thread; no more come."""
-        self._closed.set()
-        with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+        self._tape.close()
 
     def read(self) -> Record | None:
         """The next record, None at the end."""
-        with self._lock:
-            return None if self._closed.is_set() else self._next()
-
-    def _next(self) -> Record | None:
-        while True:
-            head = self._frame_head()
-            if head is None:
-                return None
-            body = self._body(head)
-            if body is None:
-                self._skip()
-            elif head.kind == Kind.SEGMENT:
-                self._begin_segment(head, body)
-            elif head.kind == Kind.READING:
-                record = self._decoded(head, body)
-                if record is not None:
-                    return record
-            else:
-                self._drop(frames.FRAME.size + head.stored)
+        record, self._ahead = self._ahead, None
+        return record if record is not None else self._next()
 
     def seek(self, wall: float) -> None:
-        """Go on with the last segment that began at ``wall`` or before (seconds since the epoch). Regular files only."""
-        if not self._regular:
-            return
-        place = None
-        at, end = 0, os.fstat(self._fd).st_size
-        keep = len(frames.SYNC) + frames.FRAME.size
-        while at < end:
-            chunk = os.pread(self._fd, _CHUNK, at)
-            if not chunk:
-                break
-            found = chunk.find(frames.SYNC)
-            while found >= 0:
-                start = at + found - frames.FRAME.size
-                if start >= 0 and (began := self._began(start)) is not None and (began <= wall or place is None):
-                    place = start
-                found = chunk.find(frames.SYNC, found + 1)
-            at += max(1, len(chunk) - keep)
-        if place is not None:
-            os.lseek(self._fd, place, os.SEEK_SET)
-            self._buffer.clear()
-            self._end_segment()
+        """Go on with the last segment that began at ``wall`` (seconds since the epoch) or before. A pipe stays where it is."""
+        if self._tape.seek(wall):
+            self._segment = self._last = None
+            self._ahead = self._next()
 
-    def _began(self, start: int) -> float | None:
-        """The wall clock at the start of the segment whose frame begins at ``start``; None where none does."""
-        data = os.pread(self._fd, frames.FRAME.size + frames.LARGEST_HEADER, start)
-        head = FrameHead.parse(data)
-        body = data[frames.FRAME.size : frames.FRAME.size + head.stored]
-        if head.kind != Kind.SEGMENT or not head.possible() or not head.fits(body) or len(body) < frames.SEGMENT.size:
-            return None
-        _, wall, _ = frames.SEGMENT.unpack_from(body)
-        return float(wall)
+    def _next(self) -> Record | None:
+        from zstandard import ZstdError
 
-    def _begin(self) -> None:
-        """Check the preamble and find the first segment."""
-        self._need(frames.PREAMBLE.size)
-        if not self._buffer:
-            raise FormatError(f"{self.name}: empty")
-        if frames.check_version(bytes(self._buffer[: frames.PREAMBLE.size]), self.name):
-            self._drop(frames.PREAMBLE.size)
-        else:
-            self._need(frames.PREAMBLE.size + frames.FRAME.size + len(frames.SYNC))
-            if self._buffer[frames.PREAMBLE.size + frames.FRAME.size :][: len(frames.SYNC)] != frames.SYNC:
-                raise FormatError(f"{self.name}: not a proctop recording")
-            self._drop(frames.PREAMBLE.size)  # a segment follows: only the preamble is damaged
-            self.damage.skipped += frames.PREAMBLE.size
-        while self._header is None and (head := self._frame_head()) is not None:
-            body = self._body(head)
-            if body is not None and head.kind == Kind.SEGMENT:
-                self._begin_segment(head, body)
+        while True:
+            try:
+                found = self._tape.frame()
+                if found is None:
+                    return None
+                record = self._take(*found)
+            except (Damaged, ZstdError):
+                self.damage.segments += self._segment is not None
+                self._segment = None
+                self._tape.resync()
             else:
-                self._skip()
+                self._tape.advance()
+                if record is not None:
+                    return record
 
-    def _begin_segment(self, head: FrameHead, body: bytes) -> None:
-        import zstandard
-
-        self._end_segment()
-        try:
-            if head.plain > frames.LARGEST_HEADER or len(body) < frames.SEGMENT.size:
-                raise Damaged("a header is out of range")
-            reader = zstandard.ZstdDecompressor(max_window_size=frames.WINDOW).stream_reader(body[frames.SEGMENT.size :])
-            header = Header.from_json(reader.read(head.plain))
-        except (Damaged, zstandard.ZstdError):
-            self._skip()
-            return
-        self._header = header
-        self._decoder = Decoder(header, self._labels)
-        self._feed = _Feed()
-        self._zstd = zstandard.ZstdDecompressor(max_window_size=frames.WINDOW).stream_reader(cast("IO[bytes]", self._feed))
-        self._drop(frames.FRAME.size + head.stored)
-
-    def _end_segment(self) -> None:
-        if self._decoder is not None:
-            self._labels = tuple(self._decoder.labels)
-        self._decoder = self._zstd = None
-        self._readings = self._plain = 0
-
-    def _decoded(self, head: FrameHead, body: bytes) -> Record | None:
-        """The record of a frame; None where the frame is damaged, or its time is not after the last."""
-        import zstandard
-
-        if self._decoder is None or self._zstd is None:
-            self._skip()
+    def _take(self, head: FrameHead, body: bytes) -> Record | None:
+        """The record of a frame; None where it holds none, or its time is not after the last."""
+        if head.kind == Kind.SEGMENT:
+            self._segment = _Segment(head, body, self._labels)
+            self._header = self._segment.header
+        if head.kind != Kind.READING:
             return None
-        self._readings += 1
-        self._plain += head.plain
-        try:
-            if self._readings > frames.MOST_READINGS or self._plain > frames.LARGEST_SEGMENT:
-                raise Damaged("a segment is too large")
-            self._feed.data = body
-            plain = self._zstd.read(head.plain)
-            if len(plain) != head.plain:
-                raise Damaged("a reading is too short")
-            reading, seen = self._decoder.decode(plain)
-        except (Damaged, zstandard.ZstdError):
-            self._skip()
-            return None
-        self._drop(frames.FRAME.size + head.stored)
-        now = (reading.info.boot_id, reading.mono)
-        if self._last is not None and now[0] == self._last[0] and now[1] <= self._last[1]:
+        if self._segment is None:
+            raise Damaged("a reading without a segment")
+        reading, seen = self._segment.decode(head, body)
+        self._labels = reading.labels
+        boot, mono = reading.info.boot_id, reading.mono
+        if self._last is not None and boot == self._last[0] and mono <= self._last[1]:
             self.damage.dropped += 1
             return None
-        self._last = now
+        self._last = boot, mono
         return Record(reading, seen)
 
-    def _skip(self) -> None:
-        """Something here is damaged: give up the segment and go on at the next."""
-        if self._decoder is not None or self._header is None:
-            self.damage.segments += 1
-        self._end_segment()
-        size = frames.FRAME.size
-        self._pass(1)
-        while True:
-            found = self._buffer.find(frames.SYNC, size) if self._given_up < _SEARCHED else -1
-            if found >= 0:
-                self._pass(found - size)
-                return
-            self._pass(max(0, len(self._buffer) - size - len(frames.SYNC)))
-            if not self._need(len(self._buffer) + 1):
-                self._pass(len(self._buffer))
-                return
 
-    def _frame_head(self) -> FrameHead | None:
-        """The head of the frame at hand; None at the end."""
-        if not self._need(frames.FRAME.size):
-            if self._buffer:
-                self.damage.torn = True
-            return None
-        return FrameHead.parse(self._buffer)
+class _Segment:
+    """A segment being decoded. Raises Damaged or ZstdError."""
 
-    def _body(self, head: FrameHead) -> bytes | None:
-        """What a frame stores; None where its checksum or lengths are wrong."""
-        if not head.possible():
-            return None
-        size = frames.FRAME.size
-        if not self._need(size + head.stored):
-            return None
-        body = bytes(self._buffer[size : size + head.stored])
-        if not head.fits(body):
-            self._given_up += head.stored
-            return None
-        return body
+    def __init__(self, head: FrameHead, body: bytes, known: Sequence[Label]) -> None:
+        from zstandard import ZstdDecompressor
 
-    def _drop(self, size: int) -> None:
-        del self._buffer[:size]
+        if len(body) < frames.SEGMENT.size:
+            raise Damaged("a segment without a header")
+        zstd = ZstdDecompressor(max_window_size=frames.WINDOW)
+        self.header = Header.from_json(zstd.stream_reader(body[frames.SEGMENT.size :]).read(head.plain))
+        self._decoder = Decoder(self.header, known)
+        self._feed = _Feed()
+        self._stream = zstd.stream_reader(cast("IO[bytes]", self._feed))
+        self._readings = self._plain = 0
 
-    def _pass(self, size: int) -> None:
-        self._drop(size)
-        self.damage.skipped += size
-
-    def _need(self, size: int) -> bool:
-        """Whether the buffer holds ``size`` bytes, after reading what it takes."""
-        while len(self._buffer) < size:
-            data = self._more()
-            if not data:
-                return False
-            self._buffer += data
-        return True
-
-    def _more(self) -> bytes:
-        """The next bytes; empty at the end, or once closed."""
-        while not self._closed.is_set():
-            try:
-                if not self._regular and not select.select([self._fd], [], [], _POLL)[0]:
-                    continue
-                data = os.read(self._fd, _CHUNK)
-            except OSError as error:
-                raise StreamError(f"{self.name}: {(error.strerror or str(error)).lower()}") from error
-            if data or not (self.follow and self._regular):
-                return data
-            self._closed.wait(_POLL)
-        return b""
+    def decode(self, head: FrameHead, body: bytes) -> tuple[Reading, Scores | None]:
+        self._readings += 1
+        self._plain += head.plain
+        if self._readings > frames.MOST_READINGS or self._plain > frames.LARGEST_SEGMENT:
+            raise Damaged("a segment is too large")
+        self._feed.data = body
+        plain = self._stream.read(head.plain)
+        if len(plain) != head.plain:
+            raise Damaged("a reading is too short")
+        return self._decoder.decode(plain)
 
 
 class _Feed:

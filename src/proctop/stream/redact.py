@@ -18,7 +18,7 @@ MASK = "***"
 
 _NAME = (
     r"(?:password|passwd|passphrase|secret|token|credentials?|bearer|psk|(?:api|access|secret|private|encryption|account|shared|storage|signing|master)[-_.]?key"
-    r"|(?:^|(?<=[-_.:]))(?:pass|pwd|pw|pin)|(?-i:(?<=[a-z])(?:Pass|Pwd)))"
+    r"|(?:require|db|user|admin|root|key|store|smtp|mail|proxy|bind|master)pass|(?:require|master)auth|(?:^|(?<=[-_.:]))(?:pass|pwd|pw|pin)|(?-i:(?<=[a-z])(?:Pass|Pwd)))"
 )
 _SECRET_NAME = re.compile(rf"[-/\w.:]*?{_NAME}\Z", re.IGNORECASE)
 _ASSIGNED_NAME = re.compile(rf"[-/\w.:]*?(?:{_NAME}|[-_.]auth|(?<=mysql_)pwd)\Z", re.IGNORECASE)
@@ -39,47 +39,45 @@ _SHAPE = re.compile(
 )
 _HARMLESS_P = re.compile(r"(?:\[[\da-fA-F:.]+\]:)?[\d.,:/-]*\d(?:/(?:tcp|udp|sctp))?\Z|[~.]{0,2}/|\.{1,2}\Z|[-$<>|]")
 
-_MYSQL = ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mysqlcheck", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin")
-_LDAP = ("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd", "ldapcompare")
-_WHOLE: dict[str, frozenset[str]] = {
-    "sshpass": frozenset({"-p"}),
-    "redis-cli": frozenset({"-a"}),
-    "valkey-cli": frozenset({"-a"}),
-    "docker-login": frozenset({"-p"}),
-    "ipmitool": frozenset({"-P"}),
-    "zip": frozenset({"-P"}),
-    "unzip": frozenset({"-P"}),
-    "sqlcmd": frozenset({"-P"}),
-    "bcp": frozenset({"-P"}),
-    "mosquitto_pub": frozenset({"-P"}),
-    "mosquitto_sub": frozenset({"-P"}),
-    "snmpwalk": frozenset({"-A", "-X", "-c"}),
-    "snmpget": frozenset({"-A", "-X", "-c"}),
-    "nmcli": frozenset({"password", "wifi-sec.psk"}),
-    "openssl": frozenset({"-k", "-K"}),
-    **{name: frozenset({"-p"}) for name in ("mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport")},
-    **{name: frozenset({"-w"}) for name in _LDAP},
-}
-"""Programs by the flags whose value is a secret; most also take the value attached, as in ``-psecret``."""
-_ATTACHED = {**_WHOLE, **{name: frozenset({"-p"}) for name in (*_MYSQL, "7z", "7za", "7zr", "rar", "unrar")}}
-_USER: dict[str, tuple[frozenset[str], str]] = {
-    "curl": (frozenset({"-u", "--user", "-U", "--proxy-user"}), ":"),
-    "http": (frozenset({"-a", "--auth"}), ":"),
-    "https": (frozenset({"-a", "--auth"}), ":"),
-    "smbclient": (frozenset({"-U", "--user"}), "%"),
-    "rpcclient": (frozenset({"-U", "--user"}), "%"),
-    "lftp": (frozenset({"-u", "--user"}), ","),
-    "ab": (frozenset({"-A", "-P"}), ":"),
-}
-"""Programs by the flags that take user and password, and what stands between the two."""
-_OTHER_P = frozenset(
-    "mkdir cp mv install ssh scp sftp docker podman nerdctl ps top htop atop btop proctop strace ltrace gdb perf kill patch rsync tar nc ncat nmap "
-    "cargo npm npx yarn pnpm tsc python python3 perl ruby node make ninja git tmux screen journalctl systemctl lsof fuser ss netstat iptables taskset "
-    "renice ionice chrt bash sh zsh dash ksh find grep sed awk gcc g++ cc clang ld nginx apachectl postgres pg_ctl pg_dump psql pg_restore psql redis-server "
-    "mosh autossh telnet rpm dpkg read sudo su touch trap declare export pidstat iotop kubectl helm terraform ansible ansible-playbook uvicorn gunicorn flask".split()
+
+def _table(rows: dict[str, str]) -> dict[str, frozenset[str]]:
+    """Programs by the flags that they take."""
+    return {name: frozenset(flags.split()) for names, flags in rows.items() for name in names.split()}
+
+
+_WHOLE = _table(
+    {
+        "sshpass docker-login mongo mongosh mongodump mongorestore mongoexport mongoimport": "-p",
+        "redis-cli valkey-cli": "-a",
+        "ipmitool zip unzip sqlcmd bcp mosquitto_pub mosquitto_sub": "-P",
+        "ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare": "-w",
+        "snmpwalk snmpget snmpset": "-A -X -c",
+        "nmcli": "password wifi-sec.psk",
+        "openssl": "-k -K",
+    }
 )
-"""Programs that mean something else by ``-p``: parents, a port, a pid, a profile."""
-_KNOWN = _OTHER_P.union(_ATTACHED, _USER)
+"""Flags whose value is a secret, whether the next word or attached, as in ``-psecret``."""
+_ATTACHED = _WHOLE | _table(
+    {"mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlsh mariadb mariadb-dump mariadb-admin 7z 7za 7zr rar unrar": "-p"}
+)
+"""And those whose value is one only when attached: ``mysql -p shop`` asks for it."""
+_USER = _table(
+    {"curl": "-u --user -U --proxy-user", "http https": "-a --auth", "smbclient rpcclient": "-U --user", "lftp": "-u --user", "ab": "-A -P"}
+)
+"""Flags that take user and password, with one of these between the two:"""
+_BETWEEN = {"smbclient": "%", "rpcclient": "%", "lftp": ","}
+_OTHER_P = _table(
+    {
+        "mkdir cp mv install rsync tar scp sftp ssh mosh autossh telnet nc ncat nmap": "-p",
+        "ps top htop atop btop proctop pidstat iotop perf strace ltrace gdb kill lsof fuser ss netstat taskset renice ionice chrt": "-p",
+        "docker podman nerdctl kubectl helm terraform ansible ansible-playbook systemctl journalctl tmux screen iptables": "-p",
+        "cargo npm npx yarn pnpm tsc node python python3 perl ruby make ninja git gcc g++ cc clang ld patch rpm dpkg": "-p",
+        "bash sh zsh dash ksh sudo su find grep sed awk read trap declare export touch": "-p",
+        "nginx apachectl postgres pg_ctl psql pg_dump pg_restore redis-server uvicorn gunicorn flask": "-p",
+    }
+)
+"""Programs that mean something else by it: parents, a port, a pid, a profile."""
+_KNOWN = frozenset(_OTHER_P).union(_ATTACHED, _USER)
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +124,7 @@ def _one(program: str, word: str) -> tuple[str, str]:
             return word, ""
         if _ASSIGNED_NAME.match(name):
             return f"{name}={MASK}", ""
-        if program in _USER and name in _USER[program][0]:
+        if program in _USER and name in _USER[program]:
             return f"{name}={_hidden(program, name, value)}", ""
         return word, ""
     if word.startswith("pass:") and len(word) > 5:  # openssl
@@ -134,16 +132,16 @@ def _one(program: str, word: str) -> tuple[str, str]:
     if word[:3].lower() == "/p:" and len(word) > 3:  # xfreerdp
         return f"{word[:3]}{MASK}", ""
     if word.startswith("--"):
-        wanted = (_SECRET_NAME.match(word) and not _NOT_SECRET.match(word)) or (program in _USER and word in _USER[program][0])
+        wanted = (_SECRET_NAME.match(word) and not _NOT_SECRET.match(word)) or (program in _USER and word in _USER[program])
         return word, word if wanted else ""
-    if word in _WHOLE.get(program, ()) or (program in _USER and word in _USER[program][0]):
+    if word in _WHOLE.get(program, ()) or (program in _USER and word in _USER[program]):
         return word, word
     if word == "-p" and program not in _KNOWN:
         return word, word
     if word.startswith("-") and len(word) > 2:
         if word[:2] in _ATTACHED.get(program, ()):
             return f"{word[:2]}{MASK}", ""
-        if program in _USER and word[:2] in _USER[program][0]:
+        if program in _USER and word[:2] in _USER[program]:
             return word[:2] + _hidden(program, word[:2], word[2:]), ""
         if _SECRET_NAME.match(word) and not _NOT_SECRET.match(word):  # -password x
             return word, word
@@ -152,8 +150,8 @@ def _one(program: str, word: str) -> tuple[str, str]:
 
 def _hidden(program: str, flag: str, value: str) -> str:
     """``value`` of ``flag`` without its secret."""
-    if program in _USER and flag in _USER[program][0]:
-        user, between, secret = value.partition(_USER[program][1])
+    if program in _USER and flag in _USER[program]:
+        user, between, secret = value.partition(_BETWEEN.get(program, ":"))
         return f"{user}{between}{MASK}" if secret else value
     if flag == "-p" and flag not in _WHOLE.get(program, ()) and _HARMLESS_P.match(value):
         return value

@@ -1,8 +1,8 @@
 """Scores and reasons as they were seen live, beside the readings they came from.
 
-They are what a screen showed, so they are kept as exactly as a screen shows them: ``rank`` and ``alert``
-to 0.01 nat, ``per_hour`` to 2 %, the numbers of a reason to three digits. The readings themselves are
-exact, and scoring them again gives every digit.
+They are what a screen showed, so they are kept about as exactly as a screen shows them: ``rank`` and ``alert``
+to 0.1 nat, ``per_hour`` to 25 %, the numbers of a reason to three digits. A number that stays this close to the one
+recorded is not written again. The readings themselves are exact, and scoring them again gives every digit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from proctop.stream import Damaged
 from proctop.stream.columns import Columns
 from proctop.stream.numbers import In, Out
 
-_PER_E = 25.0  # steps of per_hour in one factor of e
+_PER_E = 10.0  # steps of per_hour in one factor of e
+_NEAR = np.array([[0.1], [0.1], [2.0], [0.0], [0.0]])  # what is as good as unchanged
+_STEPS = np.array([[10.0], [10.0], [1.0], [1.0], [1.0]])
 _MOST_REASONS = 3
 _LONGEST = 200  # characters of a reason
 _LONGEST_WHY = 1 << 22  # bytes of all reasons of a reading
@@ -28,13 +30,15 @@ class ScoreTables:
     """One instance per segment and direction; begins anew after a reading without scores."""
 
     def __init__(self) -> None:
-        self._columns = Columns((2, 2, 0, 0, 0))
+        self._columns = Columns((1, 1, 0, 0, 0))
 
     def put(self, out: Out, scores: Scores, take: Index | None) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            often = np.rint(np.log(scores.per_hour.astype(np.float64)) * _PER_E)
-        rank, alert = (np.round(column.astype(np.float64), 2) for column in (scores.rank, scores.alert))
-        self._columns.put(out, np.stack((rank, alert, often, scores.alerting.astype(np.float64), scores.status.astype(np.float64))), take)
+            often = np.log(scores.per_hour.astype(np.float64)) * _PER_E
+            exact = np.stack((scores.rank, scores.alert, often, scores.alerting, scores.status))
+            before = self._columns.before(take, scores.rank.size)
+            now = np.where(np.abs(exact - before) <= _NEAR, before, np.round(exact * _STEPS) / _STEPS)
+        self._columns.put(out, now, take)
         rows = [
             [row, [[r.feature, _short(r.value), _short(r.usual[0]), _short(r.usual[1]), r.against, r.text] for r in reasons]]
             for row, reasons in sorted(scores.why.items())

@@ -28,7 +28,8 @@ Numbers = tuple[float, ...]
 
 _counts = attrgetter(*_COUNTS)
 _disk, _net, _pressure, _cgroup = (
-    attrgetter(*(f.name for f in fields(record) if f.name != "pressure")) for record in (DiskCounters, NetCounters, Pressure, CgroupCounters)
+    attrgetter(*(f.name for f in fields(record) if f.name != "pressure"))
+    for record in (DiskCounters, NetCounters, Pressure, CgroupCounters)
 )
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Self
 from proctop import __version__, fields
 from proctop.records import Frame, HostInfo, Reading, Scores
 from proctop.stream import MAJOR, MINOR, WriteFailed, frames
-from proctop.stream.codec import Encoder, Header
+from proctop.stream.codec import Encoder
 from proctop.stream.frames import Kind
+from proctop.stream.header import Header
 from proctop.stream.redact import redact
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def _open_private(path: str) -> int:
 
 def _make_private(folder: str) -> None:
     if not os.path.isdir(folder):
+        if os.path.lexists(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         _make_private(os.path.dirname(folder))
         os.mkdir(folder, 0o700)
 

@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import Any, ClassVar
 
 from rich.console import Console
@@ -64,7 +66,8 @@ class Proctop(App[int]):
         self.actions = actions
         self.ascii = ascii
         self.ended = False
-        self.failure = ""
+        self.failure = ""  # why the program ends, in one line
+        self.trouble = ""  # why a thread has ended
         self._source, self._engine = source, engine
         self._feed: Feed | None = None
         self._cell_filters: tuple[LineFilter, ...] = ()
@@ -76,7 +79,13 @@ class Proctop(App[int]):
         self.theme = "proctop-16" if plain and settings.theme == "proctop" else settings.theme
         console = self.console
         self.console = Console(
-            color_system=depth or "standard", file=console.file, markup=False, highlight=False, emoji=False, legacy_windows=False, force_terminal=True
+            color_system=depth or "standard",
+            file=console.file,
+            markup=False,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+            force_terminal=True,
         )
 
     @property
@@ -111,6 +120,7 @@ class Proctop(App[int]):
     # the feed
 
     def on_mount(self) -> None:
+        self.app_resume_signal.subscribe(self, self._paint_all)
         loop = asyncio.get_running_loop()
         if not self.is_headless:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -119,6 +129,10 @@ class Proctop(App[int]):
             self.want_threads(self.settings.threads)
             self._feed = Feed(self._source, self._engine, self.settings.interval, self._came)
             self._feed.start()
+
+    def _paint_all(self, _: object) -> None:
+        """The terminal shows nothing of ours any more."""
+        self.screen.refresh()
 
     def _came(self) -> None:
         self.post_message(FrameReady())
@@ -129,7 +143,7 @@ class Proctop(App[int]):
             return
         frame = feed.take()
         self.ended = feed.ended
-        self.main.say(feed.error)
+        self.main.say(self.trouble or feed.error)
         self.show(frame)
 
     def show(self, frame: Frame | None) -> None:
@@ -138,6 +152,12 @@ class Proctop(App[int]):
             self.main.take(frame)
         else:
             self.main.show_mode()
+
+    def thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """Say on the screen, not over it, that a thread has ended."""
+        name = failed.thread.name if failed.thread is not None else "a thread"
+        self.trouble = f"{name} stopped: {_one_line(failed.exc_value, failed.exc_traceback)}"
+        self.call_later(self.main.say, self.trouble)
 
     def want_threads(self, wanted: bool) -> None:
         if self._source is not None:
@@ -222,12 +242,16 @@ class Proctop(App[int]):
     def _fatal_error(self) -> None:
         """Keep one line of an unhandled exception, to be printed once the terminal is restored."""
         error = self._exception
-        trace = error.__traceback__ if error is not None else None
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        where = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace is not None else ""
-        self.failure = f"{type(error).__name__}: {error}{where}".splitlines()[0]
+        self.failure = _one_line(error, error.__traceback__ if error is not None else None)
         self._close_messages_no_wait()
+
+
+def _one_line(error: BaseException | None, trace: TracebackType | None) -> str:
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace is not None else ""
+    said = str(error).splitlines()
+    return f"{type(error).__name__}: {said[0] if said else ''}{where}"
 
 
 _saved: list[Any] = []
@@ -243,10 +267,8 @@ def _last_resort(code: int, attributes: list[Any]) -> None:
     import termios
 
     if attributes:
-        try:
+        with suppress(termios.error):
             termios.tcsetattr(0, termios.TCSANOW, attributes[0])
-        except termios.error:
-            pass
     threading.Thread(target=os.write, args=(2, b"\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h"), daemon=True).start()
     time.sleep(0.05)
     os._exit(code)
@@ -274,7 +296,11 @@ def run(settings: Settings, source: Source, engine: Engine, *, environ: Mapping[
         ascii=settings.ascii or not tongue.speaks_unicode(environ),
         driver_class=Terminal,
     )
-    code = app.run(mouse=settings.mouse)
+    threading.excepthook = app.thread_failed
+    try:
+        code = app.run(mouse=settings.mouse)
+    finally:
+        threading.excepthook = threading.__excepthook__
     if app.failure:
         print(f"proctop: internal error: {app.failure}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from proctop.fields import COLUMNS
-from proctop.tui.screens.main import MainScreen, called
+from proctop.tui.keys import MAIN, called
 
 if TYPE_CHECKING:
     from proctop.tui.app import Proctop
@@ -23,8 +23,12 @@ class Commands(Provider):
     def _all(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         app = cast("Proctop", self.app)
         main = app.main
-        for binding in MainScreen.BINDINGS:
-            if isinstance(binding, Binding) and main.check_action(*called(binding.action)) is not False and not binding.action.startswith("sort("):
+        for binding in MAIN:
+            if (
+                isinstance(binding, Binding)
+                and main.check_action(*called(binding.action)) is not False
+                and not binding.action.startswith("sort(")
+            ):
                 yield binding.description, f"key {binding.key_display or binding.key}", partial(main.run_action, binding.action)
         for column in COLUMNS:
             if column.name not in ("history", "why"):
@@ -33,12 +37,12 @@ class Commands(Provider):
             yield f"theme {theme}", "colours", partial(app.wear, theme)
 
     async def discover(self) -> Hits:
-        for name, help, run in self._all():
-            yield DiscoveryHit(name, run, help=help)
+        for name, says, run in self._all():
+            yield DiscoveryHit(name, run, help=says)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for name, help, run in self._all():
+        for name, says, run in self._all():
             score = matcher.match(name)
             if score > 0:
-                yield Hit(score, matcher.highlight(name), run, help=help)
+                yield Hit(score, matcher.highlight(name), run, help=says)

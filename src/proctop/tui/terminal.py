@@ -48,7 +48,8 @@ class Terminal(LinuxDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._file = sys.__stdout__  # so that errors can go elsewhere: proctop 2>log
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake: tuple[int, int] | None = None  # a pipe, while input is read
+        self._suspended = False
         self.stale = False  # output was dropped: the whole screen is to be painted again
 
     @property
@@ -57,8 +58,9 @@ class Terminal(LinuxDriver):
         return isinstance(self._writer_thread, Writer) and self._writer_thread.waiting < MAX_QUEUED_WRITES // 2
 
     def start_application_mode(self) -> None:
-        linux_driver.WriterThread = Writer  # type: ignore[misc]  # the one hook that Textual leaves
-        super().start_application_mode()
+        linux_driver.WriterThread = Writer  # type: ignore[attr-defined]  # the one hook that Textual leaves
+        self._wake = os.pipe()  # anew after each suspension
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def write(self, data: str) -> None:
         """Queue ``data``; once the terminal has stalled, drop it and mark the screen stale."""
@@ -68,27 +70,42 @@ class Terminal(LinuxDriver):
             return
         super().write(data)
 
+    def suspend_application_mode(self) -> None:
+        self._suspended = True
+        super().suspend_application_mode()
+
+    def resume_application_mode(self) -> None:
+        """Take the terminal back after Ctrl+Z; after a bare SIGSTOP it was never given away, and is only painted again."""
+        if self._suspended:
+            self._suspended = False
+            super().resume_application_mode()
+        else:
+            self.send_message(self.SignalResume())
+
     def disable_input(self) -> None:
-        os.write(self._wake_write, b"\0")
+        if self._wake is not None:
+            os.write(self._wake[1], b"\0")
         super().disable_input()
 
     def close(self) -> None:
         super().close()
-        os.close(self._wake_write)
-        os.close(self._wake_read)
+        if self._wake is not None:
+            for descriptor in self._wake:
+                os.close(descriptor)
+            self._wake = None
 
     def run_input_thread(self) -> None:
         """Wait for input without a timeout unless a sequence is half read, and turn it into events."""
+        if self._wake is None:
+            return
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self._wake[0], selectors.EVENT_READ)  # never emptied: the event it tells of may be set a little later
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 timeout = None if parser._timeout_time is None else ESCAPE_DELAY
                 ready = {key.fd for key, _ in selector.select(timeout)}
-                if self._wake_read in ready:
-                    os.read(self._wake_read, 64)
                 if self.fileno in ready and not self._take(parser, decode):
                     os.kill(os.getpid(), signal.SIGHUP)
                     return

@@ -21,7 +21,12 @@ def depth(environ: Mapping[str, str]) -> Depth:
     ('standard', '256', 'truecolor')
     """
     term = environ.get("TERM", "").lower()
-    if environ.get("NO_COLOR") or term in ("", "dumb", "unknown") or term.startswith(("vt1", "vt2", "vt3", "vt5")) or term.endswith(("-mono", "-m")):
+    if (
+        environ.get("NO_COLOR")
+        or term in ("", "dumb", "unknown")
+        or term.startswith(("vt1", "vt2", "vt3", "vt5"))
+        or term.endswith(("-mono", "-m"))
+    ):
         return None
     if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") or term.endswith("-direct"):
         return "truecolor"
@@ -47,7 +52,24 @@ class Ascii(LineFilter):
         return [s if s.text.isascii() else Segment("".join(map(_spelled, s.text)), s.style, s.control) for s in segments]
 
 
-_DRAWN = {"─": "-", "━": "-", "│": "|", "┃": "|", "▏": "|", "▕": "|", "▎": "|", "▊": "|", "▁": "_", "▔": "-", "▀": "-", "▄": "_", "█": "#", "…": "~", "–": "-", "•": "*"}
+_DRAWN = {
+    "─": "-",
+    "━": "-",
+    "│": "|",
+    "┃": "|",
+    "▏": "|",
+    "▕": "|",
+    "▎": "|",
+    "▊": "|",
+    "▁": "_",
+    "▔": "-",
+    "▀": "-",
+    "▄": "_",
+    "█": "#",
+    "…": "~",
+    "–": "-",
+    "•": "*",
+}
 
 
 def _spelled(character: str) -> str:

@@ -78,7 +78,24 @@ class Glyphs:
 UNICODE = Glyphs(False, " ▏▎▍▌▋▊▉█", "▼", "▲", "…", "–", "│", "↓", "↑")
 ASCII = Glyphs(True, " #", "v", "^", "~", "-", "|", "rx ", "tx ")
 
-_SPELLED = str.maketrans({"–": "-", "—": "-", "…": "~", "×": "x", "µ": "u", "≤": "<=", "≥": ">=", "→": "->", "←": "<-", "↑": "up", "↓": "down", "·": "-", "│": "|", "’": "'"})
+_SPELLED = str.maketrans(
+    {
+        "–": "-",
+        "—": "-",
+        "…": "~",
+        "×": "x",
+        "µ": "u",
+        "≤": "<=",
+        "≥": ">=",
+        "→": "->",
+        "←": "<-",
+        "↑": "up",
+        "↓": "down",
+        "·": "-",
+        "│": "|",
+        "’": "'",
+    }
+)
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 # Widths that terminals disagree about: regional indicators and skin tones (merged by some), conjoining jamo, joiners and
 # selectors (also removed where text enters); and everything that could move the cursor.
@@ -116,16 +133,20 @@ def fit(text: str, cells: int, glyphs: Glyphs = UNICODE, *, right: bool = False)
         return text
     if cells <= 0:
         return ""
-    if text.isascii():
-        return text[: cells - 1] + glyphs.more
-    taken, end = 0, 0
-    for character in text:
-        taken += get_character_cell_size(character)
-        if taken > cells - 1:
-            break
-        end += 1
-    head = text[:end]
+    head = _crop(text, cells - 1)
     return head + glyphs.more + " " * (cells - 1 - width(head))
+
+
+def _crop(text: str, cells: int) -> str:
+    """As much of ``text`` as ``cells`` hold; may be one short of it before a wide character."""
+    if text.isascii():
+        return text[:cells]
+    taken = 0
+    for end, character in enumerate(text):
+        taken += get_character_cell_size(character)
+        if taken > cells:
+            return text[:end]
+    return text
 
 
 def bar(share: float, cells: int, glyphs: Glyphs) -> str:
@@ -149,8 +170,9 @@ def line(cells: Iterable[Cell], total: int, mood: str = "") -> Line:
         if left <= 0:
             break
         size = width(cell.text)
-        if size > left:  # a blank that ends the last column goes without a mark
-            cell, size = Cell(fit(cell.text.rstrip(" "), left), cell.style), left
+        if size > left:
+            head = _crop(cell.text, left)
+            cell, size = Cell(head + " " * (left - width(head)), cell.style), left
         if size or cell.text:
             out.append(cell)
         left -= size

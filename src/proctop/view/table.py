@@ -45,7 +45,7 @@ def layout(total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool =
     for keep in sorted({c.keep for c in kept if c.keep}, reverse=True):
         if _needed(kept, total) <= total:
             break
-        kept = [c for c in kept if c.keep != keep]
+        kept = [c for c in kept if c.keep != keep] or kept[:1]
     for column in sorted((c for c in wished if c not in kept), key=lambda c: c.keep):  # what was let go for a wider one may fit now
         tried = [c for c in wished if c in kept or c is column]
         if _needed(tried, total) <= total:

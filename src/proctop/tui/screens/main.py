@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from proctop import fields
 from proctop.records import Frame, ProcKey
 from proctop.settings import Settings
+from proctop.tui.keys import MAIN, documented
 from proctop.tui.messages import Moved, Opened, SortBy
 from proctop.tui.screens.menus import Choice, sort_items, user_items
 from proctop.tui.screens.pages import Help, ProcessDetail
@@ -46,40 +47,22 @@ class MainScreen(Screen[None]):
     """Live view of one host."""
 
     AUTO_FOCUS = "ProcessTable"
-    BINDINGS: list[BindingType] = [
-        Binding("f1,question_mark,h", "help", "help", key_display="F1 ? h", id="help"),
-        Binding("f3,slash", "search", "search", key_display="F3 /", id="search"),
-        Binding("n", "next(1)", "next match", id="next"),
-        Binding("N", "next(-1)", "previous match", id="previous"),
-        Binding("f4,backslash", "filter", "filter", key_display="F4 \\", id="filter"),
-        Binding("f5,t", "tree", "tree, flat list", key_display="F5 t", id="tree"),
-        Binding("left,minus", "collapse(True)", "fold the subtree of the selected process", key_display="← -", id="collapse"),
-        Binding("right,plus", "collapse(False)", "unfold it", key_display="→ +", id="expand"),
-        Binding("f6,less_than_sign,greater_than_sign", "sort_menu", "sort by a column", key_display="F6 < >", id="sort"),
-        Binding("I", "reverse", "reverse the order", id="reverse"),
-        Binding("A", "sort('score')", "sort by anomaly score", id="sort_score"),
-        Binding("P", "sort('cpu')", "sort by cpu", id="sort_cpu"),
-        Binding("M", "sort('rss')", "sort by memory", id="sort_memory"),
-        Binding("N", "sort('pid')", "sort by pid", id="sort_pid"),
-        Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
-        Binding("u", "user_menu", "processes of one user", id="user"),
-        Binding("H", "threads", "show or hide threads", id="threads"),
-        Binding("K", "kernel", "show or hide kernel threads", id="kernel"),
-        Binding("p", "names", "command line, with path, or name", id="names"),
-        Binding("F", "follow", "keep the selected process in view", id="follow"),
-        Binding("f7,comma", "renice(-1)", "nice − (more cpu; root)", key_display="F7 ,", id="nicer"),
-        Binding("f8,full_stop", "renice(1)", "nice + (less cpu)", key_display="F8 .", id="less_nice"),
-        Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
-        Binding("space,Z", "pause", "pause the view (sampling goes on), back to now", key_display="Space Z", id="pause"),
-        Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
-        Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),
-        Binding("f10,q", "app.quit", "quit", key_display="F10 q", id="quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = MAIN
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         names = settings.columns or tuple(c.name for c in table.DEFAULT)
-        self._columns = [fields.COLUMN[name] for name in names]
+        # Made here and not in compose: a frame may come before the screen is mounted.
+        self._too_small = TooSmall("too-small")
+        self._header = Header()
+        self._banner = Notice("banner")
+        self._banner.display = False
+        self._host = HostPanel()
+        self._table = ProcessTable(columns=[fields.COLUMN[name] for name in names], id="table")
+        self._prompt = Prompt()
+        self._prompt.display = False
+        self._selected = Notice("selected")
+        self._footer = Keys()
         query, self._query_text = _query(settings.filter)
         self.state = ViewState(
             sort=settings.sort,
@@ -104,35 +87,31 @@ class MainScreen(Screen[None]):
         return cast("Proctop", self.app)
 
     def compose(self) -> ComposeResult:
-        yield TooSmall("too-small")
-        yield Header()
-        yield Notice("banner")
-        yield HostPanel()
-        yield ProcessTable(columns=self._columns, id="table")
-        yield Prompt()
-        yield Notice("selected")
-        yield Keys(self._keys())
+        yield self._too_small
+        yield self._header
+        yield self._banner
+        yield self._host
+        yield self._table
+        yield self._prompt
+        yield self._selected
+        yield self._footer
 
     def on_mount(self) -> None:
-        self._table = self.query_one(ProcessTable)
-        self._header = self.query_one(Header)
-        self._host = self.query_one(HostPanel)
-        self._selected = self.query_one("#selected", Notice)
-        self._banner = self.query_one("#banner", Notice)
-        self._prompt = self.query_one(Prompt)
-        self._prompt.display = False
-        self._banner.display = False
         self.state = replace(self.state, ascii=self.proctop.ascii)
+        self._footer.set_keys(self._keys())
+        self._arrange()
         self.show_mode()
 
     def on_resize(self, event: events.Resize) -> None:
         columns, rows = event.size
         self.set_class(columns < LEAST[0] or rows < LEAST[1], "-tiny")
         self.set_class(rows < 18 or columns < 72, "-short")
-        self.query_one(TooSmall).redraw()
+        self._too_small.redraw()
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
-        changing = [] if self.proctop.readonly else [("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)"), ("F9", "Signal", "signal")]
+        changing = (
+            [] if self.proctop.readonly else [("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)"), ("F9", "Signal", "signal")]
+        )
         return [
             ("F1", "Help", "help"),
             ("F3", "Search", "search"),
@@ -171,9 +150,7 @@ class MainScreen(Screen[None]):
         if frame is None:
             return
         rows = self._arranger.arrange(frame, self.state)
-        self._table.show(
-            frame, rows, sort=self.state.sort, descending=self._descending, names=self._names, found=self._found
-        )
+        self._table.show(frame, rows, sort=self.state.sort, descending=self._descending, names=self._names, found=self._found)
         self._show_selected()
 
     @property
@@ -281,8 +258,12 @@ class MainScreen(Screen[None]):
 
     # actions
 
+    def _ever(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Whether this session has an action at all."""
+        return action not in ("signal", "renice") or not self.proctop.readonly
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("signal", "renice") and self.proctop.readonly:
+        if not self._ever(action, parameters):
             return False
         if action == "next":
             return bool(self._found)  # N sorts by pid while nothing is searched
@@ -295,17 +276,8 @@ class MainScreen(Screen[None]):
         if self.latest is not None:
             reading = self.latest.reading
             remarks = [*reading.notes, *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps)]
-        self.app.push_screen(Help(self._documented(), remarks))
-
-    def _documented(self) -> list[tuple[str, str]]:
-        """Every key and what it does, from the bindings."""
-        seen: dict[str, tuple[str, str]] = {}
-        for owner in (self.BINDINGS, ProcessTable.BINDINGS):
-            for binding in owner:
-                if isinstance(binding, Binding) and binding.description and self.check_action(*called(binding.action)) is not False:
-                    seen.setdefault(binding.id or binding.key, (binding.key_display or _spelled(binding.key), binding.description))
-        seen["palette"] = ("Ctrl+P", "every action and theme by name")
-        return list(seen.values())
+        keys = documented([*MAIN, *ProcessTable.BINDINGS], self._ever)
+        self.app.push_screen(Help([*keys, ("Ctrl+P", "every action and theme by name")], remarks))
 
     def action_search(self) -> None:
         self._before_search = self._table.cursor
@@ -319,7 +291,7 @@ class MainScreen(Screen[None]):
 
     def action_tree(self) -> None:
         self._look(tree=not self.state.tree)
-        self.query_one(Keys).set_keys(self._keys())
+        self._footer.set_keys(self._keys())
 
     def action_collapse(self, fold: bool) -> None:
         key = self._table.cursor
@@ -374,7 +346,7 @@ class MainScreen(Screen[None]):
             self._host.show(self.latest)
             self._arrange()
         self.show_mode()
-        self.query_one(Keys).set_keys(self._keys())
+        self._footer.set_keys(self._keys())
 
     def action_back(self) -> None:
         """Undo the narrowest thing first."""
@@ -401,12 +373,3 @@ class MainScreen(Screen[None]):
 
 def _query(text: str) -> tuple[Query | None, str]:
     return (parse(text), text) if text.strip() else (None, "")
-
-
-def called(action: str) -> tuple[str, tuple[object, ...]]:
-    return action.partition("(")[0], ()
-
-
-def _spelled(key: str) -> str:
-    names = {"up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End", "enter": "Enter", "ctrl+z": "Ctrl+Z"}
-    return names.get(key, key)

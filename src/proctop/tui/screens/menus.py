@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -22,7 +23,7 @@ from proctop.view.cells import Cell
 class Choice(ModalScreen[str | None]):
     """Asks for one item; None when the user thinks better of it."""
 
-    BINDINGS: list[BindingType] = [Binding("escape,q,f10", "dismiss(None)", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f10", "dismiss(None)", "back", show=False)]
     AUTO_FOCUS = "Menu"
 
     def __init__(self, title: str, items: Sequence[Item], chosen: str = "") -> None:
@@ -47,7 +48,7 @@ class Choice(ModalScreen[str | None]):
 class Confirm(ModalScreen[bool]):
     """A question with what it is about, one fact a line; only "y" says yes."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,Y", "dismiss(True)", "yes", show=False),
         Binding("n,N,escape,q,f10", "dismiss(False)", "no", show=False),
     ]
@@ -86,7 +87,17 @@ def _processes(number: int) -> str:
 
 def signal_items() -> list[Item]:
     """Every signal of this kernel, the one that asks politely first."""
-    polite = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2)
+    polite = (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGKILL,
+        signal.SIGSTOP,
+        signal.SIGCONT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    )
     rest = sorted(s for s in signal.Signals if s not in polite)
     return [Item(str(int(s)), f"{int(s):2} {s.name}", _SAYS.get(s.name, "")) for s in (*polite, *rest)]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
+import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from proctop import fields
 from proctop.actions import ActionFailed, Detail
-from proctop.records import Frame, ProcKey
+from proctop.records import Frame, Index, ProcKey
 from proctop.tui.widgets.bars import Keys, Notice
 from proctop.tui.widgets.menu import Page
 from proctop.view import table, values
@@ -25,7 +27,7 @@ BACK = (("Esc", "Back", "dismiss"), ("F10", "Quit", "app.quit"))
 class Reader(ModalScreen[None]):
     """A title, pages, and the way back."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "back", show=False),
         Binding("f10", "app.quit", "quit", show=False),
     ]
@@ -155,16 +157,22 @@ class ProcessDetail(Reader):
         score = [Cell(cell.text.lstrip(), cell.style) for cell in table.score_cells(frame, row, 9, self.query_one(Page).glyphs)]
         out.append([Cell(f" {'score':{LABEL}}", "soft"), *score, Cell(rarity, "soft")])
         out += heading("Identity")
-        cells = {name: values.texts(frame, name, _index(row))[0] for name in ("state", "ppid", "nice", "priority", "start", "elapsed", "time")}
+        cells = {
+            name: values.texts(frame, name, _index(row))[0] for name in ("state", "ppid", "nice", "priority", "start", "elapsed", "time")
+        }
         out += wrapped("command", label.command or f"[{label.comm}]", columns)
         out += wrapped("user", f"{label.user} ({label.uid})", columns)
-        out += wrapped("state", f"{cells['state']}   nice {cells['nice']}   priority {cells['priority']}   cpu time {cells['time'].strip()}", columns)
+        out += wrapped(
+            "state", f"{cells['state']}   nice {cells['nice']}   priority {cells['priority']}   cpu time {cells['time'].strip()}", columns
+        )
         out += wrapped("started", f"{cells['start'].strip()}, {cells['elapsed'].strip()} ago", columns)
         out += wrapped("cgroup", label.cgroup or "–", columns)
         box = label.container
         if box is not None:
             pod = f", pod {box.pod}" if box.pod else ""
-            out += wrapped("container", f"{box.title}  {box.image or 'image not known'}  ({box.runtime or 'runtime not known'}{pod})", columns)
+            out += wrapped(
+                "container", f"{box.title}  {box.image or 'image not known'}  ({box.runtime or 'runtime not known'}{pod})", columns
+            )
             out += wrapped("id", box.id, columns, "soft")
             for name, value in box.labels:
                 out += wrapped("label", f"{name}={value}", columns, "soft")
@@ -207,5 +215,5 @@ def _known(value: object) -> str:
     return "– (not permitted)" if value is None else str(value)
 
 
-def _index(row: int) -> table.Index:
-    return table.np.array([row], dtype=table.np.intp)
+def _index(row: int) -> Index:
+    return np.array([row], dtype=np.intp)

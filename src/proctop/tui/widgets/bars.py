@@ -74,7 +74,7 @@ class Notice(Lines):
 class Keys(Lines):
     """The keys of the footer, as many as fit; a click runs the action."""
 
-    def __init__(self, keys: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(self, keys: Sequence[tuple[str, str, str]] = ()) -> None:
         """Args: (key, label, action) in the order of importance from the left; the last one always stays."""
         super().__init__(id="keys")
         self._all = tuple(keys)
@@ -85,13 +85,15 @@ class Keys(Lines):
         self.redraw()
 
     def draw(self) -> list[Line]:
+        if not self._all:
+            return []
         room = self.size.width - _size(self._all[-1])
         kept = []
-        for key in self._all[:-1]:
-            if _size(key) > room:
+        for one in self._all[:-1]:
+            if _size(one) > room:
                 break
-            room -= _size(key)
-            kept.append(key)
+            room -= _size(one)
+            kept.append(one)
         cells: list[Cell] = []
         self._shown = []
         x = 0

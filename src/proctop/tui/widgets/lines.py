@@ -6,6 +6,8 @@ Text never passes through a markup parser.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -20,7 +22,7 @@ from proctop.view.cells import ASCII, STYLES, UNICODE, Cell, Glyphs, Line, chang
 class Lines(Widget):
     """Subclasses say in :meth:`draw` what each line shows at the present size, and call :meth:`redraw` when data came."""
 
-    COMPONENT_CLASSES = {f"cells--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"cells--{name}" for name in STYLES}
     DEFAULT_CSS = """
     Lines { background: $background; color: $foreground; }
     Lines > .cells--soft { color: $cells-soft; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -25,7 +25,7 @@ class Item(NamedTuple):
 class Menu(Lines, can_focus=True):
     """Up, down, a first letter or the mouse move; Enter or a click takes."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
         Binding("pageup", "move(-10)", "page up", show=False),
@@ -56,7 +56,10 @@ class Menu(Lines, can_focus=True):
         self.top = max(min(self.top, self.place), self.place - rows + 1)
         out = []
         for k, item in enumerate(self.items[self.top : self.top + rows], self.top):
-            cells = [Cell(" " + fit(item.label, self._label, glyphs) + " "), Cell(fit(item.note, max(0, total - self._label - 2), glyphs), "soft")]
+            cells = [
+                Cell(" " + fit(item.label, self._label, glyphs) + " "),
+                Cell(fit(item.note, max(0, total - self._label - 2), glyphs), "soft"),
+            ]
             out.append(line(cells, total, "cursor" if k == self.place else ""))
         return out
 
@@ -98,7 +101,7 @@ class Menu(Lines, can_focus=True):
 class Page(Lines, can_focus=True):
     """Lines to read, scrolled by the keys that move."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
         Binding("pageup", "turn(-1)", "page up", show=False),
@@ -123,7 +126,9 @@ class Page(Lines, can_focus=True):
         shown = self._text[self.top : self.top + rows - more]
         out = [line([Cell(glyphs.plain(cell.text), cell.style) for cell in cells], total) for cells in shown]
         if more:
-            out.append(line([Cell(fit(f" {glyphs.down} {len(self._text) - self.top - rows + 1} more lines", total, glyphs), "soft")], total))
+            out.append(
+                line([Cell(fit(f" {glyphs.down} {len(self._text) - self.top - rows + 1} more lines", total, glyphs), "soft")], total)
+            )
         return out
 
     def action_move(self, step: int) -> None:

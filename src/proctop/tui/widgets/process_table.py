@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from textual import events
@@ -20,7 +21,7 @@ from proctop.view.rows import Rows
 class ProcessTable(Lines, can_focus=True):
     """Shows the rows of :meth:`show` that fit. Line 0 is the titles."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "previous process", show=False, id="up"),
         Binding("down", "move(1)", "next process", show=False, id="down"),
         Binding("pageup", "page(-1)", "page up", show=False, id="pageup"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -15,7 +17,7 @@ from proctop.view.cells import Cell, width
 class Prompt(Vertical):
     """Hidden until :meth:`ask`. Sends :class:`Edited` at every change, :class:`Closed` at Enter or Esc."""
 
-    BINDINGS: list[BindingType] = [Binding("escape", "close(False)", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close(False)", "leave", show=False)]
 
     class Edited(Message):
         def __init__(self, purpose: str, text: str) -> None:

@@ -1,0 +1,136 @@
+"""Who is who: slots carried from batch to batch, the groups each process belongs to, and what all of them learn together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proctop.records import Batch, Index, Ints
+from proctop.scoring.kinds import Kinds
+from proctop.scoring.learning import learn
+from proctop.scoring.lives import Lives
+from proctop.scoring.quiet import SLOW_SPAN, Counts, silence
+from proctop.scoring.tails import FAST, IDLE, SLOW_FROM
+
+YOUNG = 3
+"""Samples of a life that are compared with, and teach, the young of its groups."""
+
+SETTLED = 2
+"""The first samples of a life are its groups' only."""
+
+_SETTLE_EVERY, _SETTLE_PARTS = 64, 8
+
+
+class Memory:
+    """Lives and groups.
+
+    ``slots`` int64[n] are the slots of the rows of the last batch, ``reading`` the number of readings so far. Cohorts and the host
+    know the young (row ``2 g``) and the mature (``2 g + 1``) apart.
+    """
+
+    def __init__(self) -> None:
+        self.lives = Lives()
+        self.cohorts = Kinds(1000, ages=2)
+        self.containers = Kinds(500)
+        self.host = Kinds(0, ages=2)
+        self.slots: Ints = np.zeros(0, dtype=np.int64)
+        self.reading = 0
+
+    def follow(self, batch: Batch, before: Batch | None) -> Ints:
+        """Carry slots over to the rows of ``batch``; returns those whose processes have gone."""
+        lives, old, known = self.lives, self.slots, batch.prev >= 0
+        if batch.prev.size == old.size and bool((batch.prev == np.arange(old.size)).all()):
+            return old[:0]
+        stayed = np.zeros(old.size, dtype=np.bool_)
+        stayed[batch.prev[known]] = True
+        left = np.flatnonzero(~stayed)
+        gone = old[left]
+        if left.size and before is not None:
+            self.settle(gone, left, before)
+            self.cohorts.leave(lives.cohort[gone])
+            self.containers.leave(lives.container[gone][lives.container[gone] >= 0])
+        slots = np.empty(batch.prev.size, dtype=np.int64)
+        slots[known] = old[batch.prev[known]]
+        new = np.flatnonzero(~known)
+        slots[new] = fresh = lives.take(new.size)
+        for slot, row in zip(fresh.tolist(), new.tolist(), strict=True):
+            label = batch.labels[row]
+            lives.cohort[slot] = self.cohorts.join(cohort(label.comm))
+            lives.container[slot] = -1 if label.container is None else self.containers.join(label.container.id)
+        lives.seen[fresh] = self.reading - batch.born[new]
+        lives.due[fresh] = self.settle_at(fresh)
+        lives.free(gone)
+        self.slots = slots
+        return gone
+
+    def rename(self, batch: Batch, before: Batch, rows: Index) -> None:
+        """An exec that changes the name keeps the life and changes the cohort."""
+        lives = self.lives
+        rows = rows[batch.active[rows] & (batch.prev[rows] >= 0)]
+        for row, place in zip(rows.tolist(), batch.prev[rows].tolist(), strict=True):
+            label, then = batch.labels[row], before.labels[place]
+            if label is then:
+                continue
+            slot = int(self.slots[row])
+            if label.comm != then.comm:
+                self.cohorts.leave(lives.cohort[slot : slot + 1])
+                lives.cohort[slot] = self.cohorts.join(cohort(label.comm))
+            inside, inside_then = (x.container.id if x.container else None for x in (label, then))
+            if inside != inside_then:
+                if lives.container[slot] >= 0:
+                    self.containers.leave(lives.container[slot : slot + 1])
+                lives.container[slot] = -1 if inside is None else self.containers.join(inside)
+
+    def settle_at(self, slots: Ints) -> Ints:
+        """The reading at which those without a history are counted: an eighth of them at a time."""
+        part = _SETTLE_EVERY // _SETTLE_PARTS
+        return (self.reading // _SETTLE_EVERY + 1) * _SETTLE_EVERY + slots % _SETTLE_PARTS * part
+
+    def settle(self, slots: Ints, place: Ints, before: Batch) -> None:
+        """Teach groups, and own histories, the silence of ``slots`` up to the reading before, in which they were rows ``place``."""
+        lives = self.lives
+        k = self.reading - 1 - lives.seen[slots]
+        late = np.flatnonzero(k > 0)
+        if not late.size:
+            return
+        slots, place, k = slots[late], place[late], k[late]
+        values = before.values[: len(FAST)].take(place, axis=1)
+        books = lives.book[slots]
+        slow = np.where(books[:, None] >= 0, lives.slow[books], 0) if len(lives.slow) else np.zeros((k.size, SLOW_FROM.size), np.float32)
+        counts = silence(values, slow, lives.idle[slots], k)
+        self.teach(slots, (lives.n[slots] + k > YOUNG).astype(np.int64), counts)
+        learn(lives, books, counts.only(np.flatnonzero(books[counts.row] >= 0)))
+        kept = np.flatnonzero(books >= 0)
+        lives.slow[books[kept]] = slow[kept] * np.power(np.float32(1 - 1 / SLOW_SPAN), k[kept, None])
+        lives.n[slots] += k
+        lives.seen[slots] += k
+        lives.idle[slots] = values[IDLE]
+
+    def open(self, slots: Ints, place: Ints, before: Batch) -> None:
+        """Histories for those that did something for the first time, beginning with the silence before."""
+        lives = self.lives
+        lives.open_books(slots)
+        n = lives.n[slots] - SETTLED
+        long = np.flatnonzero(n > 0)
+        if long.size:
+            nothing = np.zeros((long.size, SLOW_FROM.size), dtype=np.float32)
+            values = before.values[: len(FAST)].take(place[long], axis=1)
+            learn(lives, lives.book[slots[long]], silence(values, nothing, nothing[:, 0], n[long]))
+
+    def teach(self, slots: Ints, mature: Ints, counts: Counts) -> None:
+        self.cohorts.add(self.lives.cohort[slots] * 2 + mature, counts)
+        self.containers.add(self.lives.container[slots], counts)
+        self.host.add(mature, counts)
+
+    def fade(self) -> None:
+        """Let groups forget a little."""
+        for kinds in (self.cohorts, self.containers, self.host):
+            kinds.fade()
+
+
+def cohort(comm: str) -> str:
+    """Processes of one kind share a name but for a number at its end.
+
+    >>> cohort("worker-12")
+    'worker-'
+    """
+    return comm.rstrip("0123456789") or comm

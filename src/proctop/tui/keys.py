@@ -1,0 +1,62 @@
+"""The keys of the main screen, and how the help names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from textual.binding import Binding, BindingType
+
+MAIN: list[BindingType] = [
+    Binding("f1,question_mark,h", "help", "help", key_display="F1 ? h", id="help"),
+    Binding("f3,slash", "search", "search", key_display="F3 /", id="search"),
+    Binding("n", "next(1)", "next match", id="next"),
+    Binding("N", "next(-1)", "previous match", id="previous"),
+    Binding("f4,backslash", "filter", "filter", key_display="F4 \\", id="filter"),
+    Binding("f5,t", "tree", "tree, flat list", key_display="F5 t", id="tree"),
+    Binding("left,minus", "collapse(True)", "fold the subtree of the selected process", key_display="← -", id="collapse"),
+    Binding("right,plus", "collapse(False)", "unfold it", key_display="→ +", id="expand"),
+    Binding("f6,less_than_sign,greater_than_sign", "sort_menu", "sort by a column", key_display="F6 < >", id="sort"),
+    Binding("I", "reverse", "reverse the order", id="reverse"),
+    Binding("A", "sort('score')", "sort by anomaly score", id="sort_score"),
+    Binding("P", "sort('cpu')", "sort by cpu", id="sort_cpu"),
+    Binding("M", "sort('rss')", "sort by memory", id="sort_memory"),
+    Binding("N", "sort('pid')", "sort by pid", id="sort_pid"),
+    Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
+    Binding("u", "user_menu", "processes of one user", id="user"),
+    Binding("H", "threads", "show or hide threads", id="threads"),
+    Binding("K", "kernel", "show or hide kernel threads", id="kernel"),
+    Binding("p", "names", "command line, with path, or name", id="names"),
+    Binding("F", "follow", "keep the selected process in view", id="follow"),
+    Binding("f7,comma", "renice(-1)", "nice − (more cpu; root)", key_display="F7 ,", id="nicer"),
+    Binding("f8,full_stop", "renice(1)", "nice + (less cpu)", key_display="F8 .", id="less_nice"),
+    Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
+    Binding("space,Z", "pause", "pause the view (sampling goes on), back to now", key_display="Space Z", id="pause"),
+    Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
+    Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),
+    Binding("f10,q", "app.quit", "quit", key_display="F10 q", id="quit"),
+]
+
+_SPELLED = {
+    "up": "↑",
+    "down": "↓",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "enter": "Enter",
+    "ctrl+z": "Ctrl+Z",
+}
+
+
+def called(action: str) -> tuple[str, tuple[object, ...]]:
+    """The name of an action without its parameters, as ``check_action`` takes it."""
+    return action.partition("(")[0], ()
+
+
+def documented(bindings: Iterable[BindingType], allowed: Callable[[str, tuple[object, ...]], bool | None]) -> list[tuple[str, str]]:
+    """Each key and what it does, without those that are not allowed here."""
+    return [
+        (binding.key_display or _SPELLED.get(binding.key, binding.key), binding.description)
+        for binding in bindings
+        if isinstance(binding, Binding) and binding.description and allowed(*called(binding.action)) is not False
+    ]

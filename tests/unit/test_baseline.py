@@ -1,0 +1,251 @@
+"""The default detector on processes whose normal is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from proctop.features import derive
+from proctop.records import Batch, ProcKey, Reading, Scores, Status
+from proctop.scoring.baseline import WARM_UP, Baseline
+from traffic import MB, MS, Host
+
+QUIET = 120  # readings of normal life
+
+
+class Session:
+    """Thirty workers that do a little work each second, one (pid 10) that the test is about, and some that sleep."""
+
+    def __init__(self, detector: Baseline | None = None, *, seed: int = 1) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.host = Host()
+        self.detector = detector or Baseline()
+        self.reading: Reading | None = None
+        self.batch: Batch | None = None
+        self.scores: Scores | None = None
+        self.busy = list(range(10, 40))
+        for pid in self.busy:
+            self.host.born(pid, f"worker{pid % 3}x", container="c" * 64 if pid % 2 else "")
+        for pid in range(100, 120):
+            self.host.born(pid, "sleeper")
+
+    def work(self, pid: int) -> None:
+        bytes_ = self.rng.integers(1000, 4000, 2)
+        self.host.did(
+            pid, run_ns=float(self.rng.integers(1, 5)) * MS, vctx=float(self.rng.integers(3, 9)), minflt=float(self.rng.integers(0, 4))
+        )
+        self.host.did(pid, rchar=float(bytes_[0]), wchar=float(bytes_[1]), syscr=3, syscw=2)
+
+    def step(self, deed: Callable[[Host], object] = lambda host: None, *, idle: tuple[int, ...] = (), dt: float = 1.0) -> Scores:
+        for pid in self.busy:
+            if pid not in idle:
+                self.work(pid)
+        deed(self.host)
+        reading = self.host.read(dt)
+        self.batch = derive(self.reading, reading, self.batch)
+        self.reading = reading
+        self.scores = self.detector.step(self.batch)
+        return self.scores
+
+    def live(self, readings: int = QUIET) -> Session:
+        for _ in range(readings):
+            self.step()
+        return self
+
+    def place(self, pid: int = 10) -> int:
+        """1 = on top."""
+        assert self.scores is not None
+        rank = np.nan_to_num(self.scores.rank, nan=-1.0)
+        return 1 + int((rank > rank[self.row(pid)]).sum())
+
+    def row(self, pid: int) -> int:
+        assert self.batch is not None
+        return int(np.flatnonzero(self.batch.pid == pid)[0])
+
+    def why(self, pid: int = 10) -> list[str]:
+        assert self.scores is not None
+        return [r.feature for r in self.scores.why.get(self.row(pid), ())]
+
+
+@pytest.fixture(scope="module")
+def fault_free() -> Session:
+    return Session().live()
+
+
+def children(host: Host, pids: range, ppid: int) -> None:
+    """Started half a second before the reading."""
+    for pid in pids:
+        host.born(pid, f"job{pid}", age=-0.5, ppid=ppid)
+        host.did(pid, run_ns=MS, minflt=50)
+
+
+FAULTS: dict[str, tuple[Callable[[Host, int], object], set[str]]] = {
+    "spins": (lambda h, t: h.did(10, run_ns=950 * MS, nvctx=30), {"cpu", "nvctx"}),
+    "writes": (lambda h, t: h.did(10, wchar=38 * MB, write_bytes=38 * MB, syscw=600), {"wchar", "disk_write", "syscalls"}),
+    "leaks": (lambda h, t: h.now(10, rss=(8 + 20 * (t + 1)) * MB, data=(4 + 20 * (t + 1)) * MB), {"rss_growth", "data_growth", "rss"}),
+    "forks": (lambda h, t: children(h, range(1000 + 30 * t, 1030 + 30 * t), ppid=10), {"forks", "children"}),
+    "opens files": (lambda h, t: h.now(10, fds=8.0 + 120 * (t + 1)), {"fd_growth", "fds"}),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_tops_the_table_within_three_readings_with_its_reason(name: str) -> None:
+    deed, right = FAULTS[name]
+    session = Session().live()
+    places = []
+    for t in range(3):
+        deed(session.host, t)
+        session.step()
+        places.append(session.place())
+    assert min(places) == 1
+    assert session.why()[0] in right
+
+
+def test_silence_tops_the_table_within_eight_readings() -> None:
+    session = Session().live()
+    places = []
+    for _ in range(8):
+        session.step(idle=(10,))
+        places.append(session.place())
+    assert places[-1] == 1
+    assert session.scores is not None
+    texts = [r.text for r in session.scores.why[session.row(10)]]
+    assert any("no activity" in text or " low: " in text for text in texts)
+
+
+def test_normal_life_is_calm(fault_free: Session) -> None:
+    assert fault_free.scores is not None and fault_free.batch is not None
+    assert np.nanmax(fault_free.scores.rank) < 3 and not fault_free.scores.alerting.any()
+    assert set(fault_free.scores.status.tolist()) == {Status.SCORED}
+
+
+def test_nothing_is_scored_while_warming() -> None:
+    session = Session()
+    shares = []
+    for _ in range(WARM_UP):
+        scores = session.step()
+        shares.append(session.detector.warming)
+        assert np.isnan(scores.rank).all() and np.isnan(scores.per_hour).all() and not scores.alerting.any() and not scores.why
+        assert set(scores.status.tolist()) == {Status.WARMING}
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
+    assert not np.isnan(session.step().rank).any() and session.detector.warming == 1
+
+
+def test_a_newcomer_is_judged_by_its_kind() -> None:
+    session = Session().live()
+    session.host.born(500, "worker1x", age=-0.5)
+    session.step(lambda h: h.did(500, minflt=200, run_ns=5 * MS))
+    assert session.scores is not None and session.scores.status[session.row(500)] == Status.NEW
+    session.busy.append(500)
+    session.live(6)
+    scores = session.step(lambda h: h.did(500, wchar=500 * MB, syscw=9000))
+    reasons = scores.why[session.row(500)]
+    assert session.place(500) == 1 and reasons[0].against == "cohort" and "usual for worker1x" in reasons[0].text
+    session.live(25)
+    assert session.scores.status[session.row(500)] == Status.SCORED
+
+
+def test_an_old_process_is_not_scored_at_first_sight() -> None:
+    session = Session().live(40)
+    scores = session.step(lambda h: h.born(500, "hidden", age=900, wchar=1e12))
+    assert np.isnan(scores.rank[session.row(500)])
+    assert not np.isnan(session.step().rank[session.row(500)])
+
+
+def test_a_gap_is_not_scored_and_leaves_no_spike() -> None:
+    session = Session().live(60)
+    scores = session.step(lambda h: h.did(10, run_ns=1e12, wchar=1e12), dt=60.0)
+    assert np.isnan(scores.rank).all() and not scores.alerting.any() and not scores.why
+    assert np.nanmax(session.step().rank) < 3
+
+
+def test_what_cannot_be_read_does_not_count() -> None:
+    session = Session()
+    session.host.now(10, rchar=np.nan, wchar=np.nan, syscr=np.nan, syscw=np.nan, fds=np.nan)
+    session.live()
+    session.step(lambda h: h.did(10, run_ns=900 * MS))
+    assert session.place() == 1 and not set(session.why()) & {"rchar", "wchar", "syscalls", "fds", "fd_growth"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_absurd_features_are_survived() -> None:
+    session = Session().live(40)
+    assert session.batch is not None
+    values = session.batch.values.copy()
+    values[:, ::3] = np.finfo(np.float32).max
+    values[:, 1::3] = np.nan
+    prev = np.arange(len(session.batch))
+    wild = Batch(
+        session.batch.schema,
+        session.batch.pid,
+        session.batch.start,
+        values,
+        session.batch.labels,
+        1.0,
+        prev,
+        session.batch.active,
+        session.batch.born,
+    )
+    for _ in range(3):
+        scores = session.detector.step(wild)
+    assert np.isfinite(scores.rank).all() and scores.rank.max() > 3
+
+
+def test_a_new_regime_is_adopted_in_minutes_and_at_once_when_accepted() -> None:
+    def until_calm(accept: bool) -> int:
+        session = Session().live()
+        for t in range(600):
+            session.step(lambda h: h.did(10, wchar=38 * MB, write_bytes=38 * MB, syscw=6000, minflt=9000, run_ns=800 * MS, nvctx=900))
+            if accept and t == 10:
+                assert session.reading is not None
+                session.detector.accept(session.reading.key(session.row(10)))
+            if t > 10 and session.scores is not None and session.scores.rank[session.row(10)] < 1.5:
+                return t
+        return 600
+
+    by_itself, accepted = until_calm(False), until_calm(True)
+    assert accepted < 90 < by_itself < 500
+
+
+def test_accepting_a_stranger_is_harmless() -> None:
+    Baseline().accept(ProcKey(1, 1))
+
+
+def test_an_exec_keeps_the_history_and_changes_the_kind() -> None:
+    session = Session().live(60)
+    session.step(lambda h: h.exec(10, "other"))
+    assert session.scores is not None and session.scores.status[session.row(10)] == Status.SCORED
+
+
+def test_a_restarted_service_starts_warm() -> None:
+    session = Session().live()
+    session.busy.remove(10)
+    session.host.gone(10)
+    session.step(lambda h: h.born(600, "worker1x", age=-0.5))
+    session.busy.append(600)
+    ranks = []
+    for _ in range(10):
+        scores = session.step()
+        ranks.append(float(scores.rank[session.row(600)]))
+    assert max(ranks[4:]) < 1.5
+
+
+def test_memory_follows_the_living_and_the_active() -> None:
+    session = Session().live(20)
+    lives = session.detector._memory.lives
+    assert lives.books == len(session.busy)
+    for t in range(60):
+        pids = range(10_000 + 100 * t, 10_000 + 100 * t + 50)
+        children(session.host, pids, ppid=1)
+        session.step()
+        session.host.gone(*pids)
+    assert lives.slots < 200 and lives.books < 200
+
+
+def test_the_same_readings_give_the_same_scores() -> None:
+    one, two = Session().live(80), Session().live(80)
+    assert one.scores is not None and two.scores is not None
+    np.testing.assert_array_equal(one.scores.rank, two.scores.rank)
+    assert one.scores.why == two.scores.why

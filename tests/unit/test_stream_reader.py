@@ -1,0 +1,346 @@
+"""Files from elsewhere: other versions, damage, bombs, and text that would like to reach a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zstandard
+
+from frames import Proc, build
+from proctop.fields import COUNTERS
+from proctop.records import Container, HostInfo, Label, Reading
+from proctop.sources.replay import ReplaySource
+from proctop.stream import MAJOR, Damaged, FormatError, StreamError, frames
+from proctop.stream.codec import Decoder, Encoder, Section
+from proctop.stream.columns import Columns, Keys
+from proctop.stream.frames import Kind
+from proctop.stream.header import LATEST, Header
+from proctop.stream.numbers import In, Out
+from proctop.stream.reader import Reader
+from proctop.stream.writer import Writer
+
+INFO = HostInfo("node1", "6.1.0", "boot-1", 4, 100, 4096, 1 << 34, 1.7e9)
+HEADER = Header(INFO, tuple(c.name for c in COUNTERS), "test", True)
+
+
+def reading(seq: int, /, **changes: Any) -> Reading:
+    made = build([Proc(7, "app"), Proc(8, "b")]).reading
+    return replace(made, **{"seq": seq, "wall": 1.7e9 + seq, "mono": 100.0 + seq, "info": INFO, **changes})
+
+
+def encoded(*readings: Reading, header: bytes | None = None) -> bytes:
+    """A segment as another program might write it."""
+    head = HEADER.to_json() if header is None else header
+    body = frames.SEGMENT.pack(frames.SYNC, 1.7e9, 100.0) + zstandard.compress(head)
+    data = frames.frame(Kind.SEGMENT, len(head), body)
+    encoder, stream = Encoder(None), zstandard.ZstdCompressor().compressobj()
+    for r in readings:
+        plain = encoder.encode(r, None)
+        data += frames.frame(Kind.READING, len(plain), stream.compress(plain) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+    return data
+
+
+def record(path: Path, count: int) -> str:
+    with Writer(str(path)) as writer:
+        for seq in range(count):
+            writer.write(reading(seq))
+    return str(path)
+
+
+def read(path: Path, data: bytes) -> tuple[list[int], Reader]:
+    path.write_bytes(frames.preamble() + data)
+    with Reader(str(path)) as reader:
+        return [r.reading.seq for r in reader], reader
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"\x7fELF and so on, long enough to be something", "not a proctop recording"),
+        (frames.MAGIC + bytes((MAJOR + 1, 0)), "use a newer proctop"),
+        (frames.preamble(), "without a whole segment"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(FormatError, match=words) as caught:
+        ReplaySource(str(tmp_path / "a"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StreamError, match="no such file"):
+        Reader(str(tmp_path / "none"))
+
+
+def test_a_directory_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StreamError, match="is a directory"):
+        Reader(str(tmp_path))
+
+
+def test_the_golden_file_of_minor_0_reads() -> None:
+    """Written by the first version of the format; never to be written again."""
+    folder = Path(__file__).parent.parent / "data"
+    with Reader(str(folder / "format-1.0.proctop")) as reader:
+        records = list(reader)
+        assert not reader.damage
+    expected = json.loads((folder / "format-1.0.json").read_text())
+    assert [summary(r.reading) for r in records] == expected["readings"]
+    assert all(r.seen is not None for r in records)
+    why = [r.seen.why for r in records if r.seen is not None and r.seen.why]
+    assert [[reason.text for reason in reasons] for found in why for reasons in found.values()] == expected["why"]
+
+
+def summary(r: Reading) -> dict[str, Any]:
+    """What the golden file is compared by."""
+    return {
+        "seq": r.seq,
+        "wall": r.wall,
+        "late": r.late,
+        "source": r.source,
+        "host": r.info.hostname,
+        "keys": [list(r.key(i)) for i in range(len(r))],
+        "sums": {
+            c.name: str(float(np.nansum(r.counters[k])))
+            for k, c in enumerate(COUNTERS)
+            if c.name in ("ppid", "utime", "rss", "wchar", "run_ns")
+        },
+        "labels": [
+            [label.comm, label.command, label.user, label.cgroup, label.container.title if label.container else ""] for label in r.labels
+        ],
+        "gaps": [[g.field, g.count, g.reason] for g in r.gaps],
+        "exits": [[*e.key, e.label.comm, e.code] for e in r.exits],
+        "memory": dict(r.host.memory),
+        "load": list(r.host.load or ()),
+        "cpu": int(r.host.cpu.sum()),
+        "cgroups": sorted(r.cgroups),
+        "notes": list(r.notes),
+        "changed": None if r.changed is None else r.changed.tolist(),
+    }
+
+
+def test_labels_are_shared_while_unchanged_across_segments(tmp_path: Path) -> None:
+    source = ReplaySource(record(tmp_path / "a", frames.READINGS + 2))
+    first = source.read()
+    assert first is not None
+    while (later := source.read()) is not None:
+        assert all(a is b for a, b in zip(first.labels, later.labels, strict=True))
+
+
+def test_begin_and_end_choose_readings(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", 150)
+    source = ReplaySource(path, 1.7e9 + 70, 1.7e9 + 72)
+    got = [r.seq for r in iter(source.read, None)]
+    assert got == [70, 71, 72]
+    assert ReplaySource(path, 1.8e9).read() is None
+    assert ReplaySource(path, None, 1.6e9).read() is None
+    early = ReplaySource(path, 1.0)
+    assert [r.seq for r in iter(early.read, None)] == list(range(150))
+
+
+def test_a_growing_file_is_followed_until_closed(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", 1)
+    got: list[int] = []
+    second = threading.Event()
+    reader = Reader(path, follow=True)
+
+    def follow() -> None:
+        for r in reader:
+            got.append(r.reading.seq)
+            if r.reading.seq == 5:
+                second.set()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    with Writer(path) as writer:
+        writer.write(reading(5))
+    assert second.wait(20)
+    reader.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert got == [0, 5]
+
+
+def test_standard_input_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    monkeypatch.setattr(os, "dup", lambda fd: ours)
+    with open(theirs, "wb") as pipe:
+        pipe.write(frames.preamble() + encoded(reading(0), reading(1)))
+    source = ReplaySource("-")
+    assert [r.seq for r in iter(source.read, None)] == [0, 1]
+    source.close()
+
+
+def test_an_unknown_section_and_frame_of_a_later_minor_are_skipped(tmp_path: Path) -> None:
+    extra = Out()
+    extra.number(77)
+    extra.blob(b"from the future")
+    plain = Encoder(None).encode(reading(0), None) + extra.done()
+    assert Decoder(HEADER).decode(plain)[0].seq == 0
+    later = bytes((9,))
+    data = encoded(reading(0))
+    unknown = bytearray(frames.frame(Kind.READING, 3, b"abc"))
+    unknown[0:1] = later
+    unknown[9:13] = frames._crc(9, 3, b"abc").to_bytes(4, "little")
+    assert read(tmp_path / "a", data + bytes(unknown) + encoded(reading(1)))[0] == [0, 1]
+
+
+def test_counters_of_another_version_are_matched_by_name() -> None:
+    names = ("rss", "a_counter_to_come", "ppid")
+    header = replace(HEADER, counters=names)
+    r = reading(0)
+    back, _ = Decoder(HEADER).decode(Encoder(None).encode(r, None))
+    assert np.array_equal(back.counters, r.counters, equal_nan=True)
+    body = Out()
+    take = Keys(2, 10).put(body, np.stack((r.pid, r.start)))
+    Columns((0, 0, 0)).put(body, np.array([[4096.0, 8192.0], [1.0, 1.0], [5.0, 6.0]]), take)
+    sections = In(Encoder(None).encode(r, None))
+    whole = Out()
+    while sections.left():
+        tag, old = sections.number(100), bytes(sections.blob())
+        whole.number(tag)
+        whole.blob(body.done() if tag == Section.PROCESSES else old)
+    counters = Decoder(header).decode(whole.done())[0].counters
+    by_name = {c.name: counters[k].tolist() for k, c in enumerate(COUNTERS)}
+    assert by_name["rss"] == [4096.0, 8192.0]
+    assert by_name["ppid"] == [5.0, 6.0]
+    assert np.isnan(by_name["utime"]).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"wall": LATEST},
+        {"wall": float("nan")},
+        {"wall": -1.0},
+        {"mono": float("inf")},
+        {"late": float("nan")},
+        {"interval": 0.0},
+        {"seq": -1},
+        {"pid": np.array([-7, 8])},
+        {"pid": np.array([7, 1 << 31])},
+        {"start": np.array([1, -1])},
+        {"pid": np.array([7, 7]), "start": np.array([5, 5])},
+    ],
+)
+def test_what_no_host_says_ends_its_segment_only(tmp_path: Path, changes: dict[str, Any]) -> None:
+    seqs, reader = read(tmp_path / "a", encoded(reading(0), reading(1, **changes), reading(2)) + encoded(reading(3)))
+    assert seqs == [0, 3]
+    assert reader.damage.segments == 1
+
+
+def test_duplicate_and_older_times_are_dropped(tmp_path: Path) -> None:
+    seqs, reader = read(tmp_path / "a", encoded(reading(0), reading(1), reading(2, mono=101.0), reading(3, mono=5.0), reading(4)))
+    assert seqs == [0, 1, 4]
+    assert reader.damage.dropped == 2
+    assert "readings out of order: 2" in str(reader.damage)
+
+
+def test_strange_numbers_are_numbers(tmp_path: Path) -> None:
+    r = reading(0)
+    strange = np.full_like(r.counters, np.nan)
+    strange[3:7, 0] = np.inf, -np.inf, 1e308, -1e-308
+    path = tmp_path / "a"
+    path.write_bytes(frames.preamble() + encoded(replace(r, counters=strange)))
+    with Reader(str(path)) as reader:
+        got = reader.read()
+    assert got is not None
+    assert np.array_equal(got.reading.counters, strange, equal_nan=True)
+
+
+def test_text_is_made_harmless_wherever_it_enters(tmp_path: Path) -> None:
+    evil = "a\x1b]0;x\x07\u202e\x9b2J\n\ud800"
+    label = Label(evil, evil, evil, 0, evil, Container(evil, evil, evil, evil, evil, ((evil, evil),)))
+    r = reading(0, labels=[label, label], source=evil, notes=(evil,), info=replace(INFO, hostname=evil))
+    path = tmp_path / "a"
+    path.write_bytes(frames.preamble() + encoded(r, header=replace(HEADER, info=replace(INFO, hostname=evil)).to_json()))
+    with Reader(str(path)) as reader:
+        got = reader.read()
+    assert got is not None
+    text = repr((got.reading.labels, got.reading.source, got.reading.notes, got.reading.info))
+    assert not any(c in text for c in ("\\x1b", "\\x07", "\\x9b", "\\u202e", "\\n", "\\ud800"))
+    assert len(got.reading.labels[0].comm) == len(evil)
+
+
+def test_long_strings_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    long = "x" * 100_000
+    path.write_bytes(frames.preamble() + encoded(reading(0, labels=[Label(long), Label(long, long)])))
+    with Reader(str(path)) as reader:
+        got = reader.read()
+    assert got is not None
+    assert {len(label.comm) for label in got.reading.labels} == {4096}
+
+
+def bomb(plain: int) -> bytes:
+    """A frame that tells the truth about zeros without end."""
+    stream = zstandard.ZstdCompressor().compressobj()
+    body = b"".join(stream.compress(bytes(1 << 20)) for _ in range(plain >> 20)) + stream.flush()
+    return frames.frame(Kind.READING, min(plain, 0xFFFFFFFF), body)
+
+
+def liar(plain: int, truth: int) -> bytes:
+    body = zstandard.compress(bytes(truth))
+    return frames.frame(Kind.READING, plain, body)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        bomb(1 << 30),
+        liar(100, 1 << 26),
+        liar(1 << 26, 10),
+        liar(0xFFFFFFFF, 10),
+        frames.frame(Kind.READING, 10, b"not zstd at all"),
+        frames.FRAME.pack(Kind.READING, 0xFFFFFFFF, 10, 0),
+        frames.FRAME.pack(Kind.SEGMENT, 0xFFFF, 10, 0) + frames.SYNC,
+        frames.frame(Kind.SEGMENT, 0xFFFF, frames.SEGMENT.pack(frames.SYNC, 0, 0) + zstandard.compress(bytes(1 << 26))),
+        frames.frame(Kind.SEGMENT, 3, frames.SYNC),
+    ],
+    ids=["bomb", "says less", "says more", "says 4 GB", "no zstd", "stores 4 GB", "segment without end", "header bomb", "no header"],
+)
+def test_a_bomb_costs_its_segment_and_little_memory(tmp_path: Path, hostile: bytes) -> None:
+    tracemalloc.start()
+    try:
+        seqs, reader = read(tmp_path / "a", encoded(reading(0)) + hostile + encoded(reading(1)))
+        assert tracemalloc.get_traced_memory()[1] < 4 * frames.LARGEST_READING
+    finally:
+        tracemalloc.stop()
+    assert seqs == [0, 1]
+    assert reader.damage
+
+
+def test_false_segment_starts_are_given_up_in_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proctop.stream.tape._SEARCHED", 1 << 20)
+    false = frames.FRAME.pack(Kind.SEGMENT, frames.LARGEST_HEADER, 10, 0) + frames.SYNC
+    seqs, reader = read(tmp_path / "a", encoded(reading(0)) + false * 10_000)
+    assert seqs == [0]
+    assert reader.damage.skipped >= len(false) * 9_999
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 60_000,
+        b"{}",
+        b"null",
+        b"\xff\xfe",
+        b'{"info": 5}',
+        HEADER.to_json().replace(b'"ppid"', b'"state"'),
+        HEADER.to_json().replace(b'"cpus":4', b'"cpus":-4'),
+        HEADER.to_json().replace(b'"cpus":4', b'"cpus":1e999'),
+        HEADER.to_json().replace(b'"boot_time":1700000000.0', b'"boot_time":NaN'),
+    ],
+)
+def test_a_header_that_is_none_is_damage(header: bytes) -> None:
+    with pytest.raises(Damaged):
+        Header.from_json(header)
