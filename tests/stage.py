@@ -1,7 +1,7 @@
 """Runs the real application on a terminal, with frames made up here: ``python stage.py PLAY``. For tests through a pty.
 
 Plays: calm (the usual host), hostile (names that attack), failing (readings fail), broken (the engine has a bug), hung (a
-read never returns), bug (an action of the screen raises).
+read never returns), mouseless, bug (an action of the screen raises).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def main() -> int:
     stage: Any = Stage(play)
     if play == "bug":
         MainScreen.action_tree = lambda self: 1 / 0  # type: ignore[method-assign,assignment]
-    return app.run(Settings(interval=0.1), cast(Source, stage), cast(Engine, stage))
+    return app.run(Settings(interval=0.1, mouse=play != "mouseless"), cast(Source, stage), cast(Engine, stage))
 
 
 if __name__ == "__main__":

@@ -182,7 +182,9 @@ def test_a_replay_shows_the_frames_that_were_shown(tmp_path: Path, seed: int) ->
         assert np.allclose(source.seen.rank, shown.scores.rank, atol=0.11, equal_nan=True)
         assert np.allclose(source.seen.per_hour, shown.scores.per_hour, rtol=0.25, equal_nan=True)
         assert source.seen.alerting.tolist() == shown.scores.alerting.tolist()
-        assert [[r.text for r in source.seen.why[row]] for row in shown.scores.why] == [[r.text for r in why] for why in shown.scores.why.values()]
+        assert [[r.text for r in source.seen.why[row]] for row in shown.scores.why] == [
+            [r.text for r in why] for why in shown.scores.why.values()
+        ]
     assert source.read() is None
 
 

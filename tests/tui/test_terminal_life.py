@@ -283,6 +283,14 @@ def test_a_bug_in_the_screen_restores_the_terminal_and_says_one_line() -> None:
         assert b"Traceback" not in child.raw
 
 
+def test_the_mouse_can_be_left_to_the_terminal() -> None:
+    with played("mouseless") as child:
+        child.until(lambda: child.shows("worker.py"))
+        child.press(b"q")
+        assert child.end() == 0
+        assert b"\x1b[?1000h" not in child.raw and b"\x1b[?1003h" not in child.raw
+
+
 def test_at_rest_it_writes_next_to_nothing() -> None:
     with played("hung") as child:
         child.until(lambda: child.shows("worker.py"))

@@ -10,6 +10,7 @@ import pytest
 from proctop.features import derive
 from proctop.records import Batch, ProcKey, Reading, Scores, Status
 from proctop.scoring.baseline import WARM_UP, Baseline
+from proctop.scoring.registry import NAMES, make
 from traffic import MB, MS, Host
 
 QUIET = 120  # readings of normal life
@@ -207,6 +208,12 @@ def test_a_new_regime_is_adopted_in_minutes_and_at_once_when_accepted() -> None:
 
     by_itself, accepted = until_calm(False), until_calm(True)
     assert accepted < 90 < by_itself < 500
+
+
+def test_detectors_are_made_by_name() -> None:
+    assert all(make(name).name == name for name in NAMES)
+    with pytest.raises(ValueError, match="no model named 'guess'"):
+        make("guess")
 
 
 def test_accepting_a_stranger_is_harmless() -> None:

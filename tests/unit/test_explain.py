@@ -29,6 +29,7 @@ def test_examples(module: ModuleType) -> None:
         ("fd_growth", False, 120, 0, 0, "fds +120/s, usual 0"),
         ("cpu", False, 1.0, 0, 0.02, "cpu 100 %, usual 0–2 %"),
         ("forks", False, 30, 0, 0, "forks 30/s, usual 0"),
+        ("children", False, 12, 0.7, 2.2, "12 children, usual 1–2"),
         ("rss", False, 3 * 2**30, 90 * MB, 140 * MB, "3 GB resident, usual 90–140 MB"),
         ("wchar", True, 0, MB, 2 * MB, "writes low: 0 B/s, usual 1–2 MB/s"),
         ("rss_growth", False, 5 * MB, 0, 900, "memory +5 MB/s, usual 0–900 B/s"),

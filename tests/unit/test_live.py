@@ -671,3 +671,14 @@ def test_a_process_that_waits_uninterruptibly_is_not_asked_for_its_command_line(
     reading = settled(source, host)
     source.close()
     assert reading.labels[row(reading, 7)].command == "worker --quiet"
+
+
+def test_resident_memory_is_the_exact_one_of_status(tmp_path: Path) -> None:
+    tree = ProcTree(tmp_path)
+    tree.add(Proc(7, rss=999))
+    status = tmp_path / "proc" / "7" / "status"
+    status.write_text(status.read_text() + "VmRSS:\t    4100 kB\n")
+    source = LiveSource(tree.host())
+    reading = read(source)
+    source.close()
+    assert value(reading, 7, "rss") == 4100 * 1024

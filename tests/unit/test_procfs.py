@@ -16,7 +16,8 @@ STAT = (
     b"140725688216113 140725688216113 140725688217579 0\n"
 )
 STATUS = (
-    b"Name:\tx\\ny\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t7\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t6\t7\t8\nVmData:\t    1384 kB\n"
+    b"Name:\tx\\ny\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t7\nUid:\t1000\t1001\t1002\t1003\n"
+    b"Gid:\t5\t6\t7\t8\nVmRSS:\t    2048 kB\nVmData:\t    1384 kB\n"
     b"Threads:\t1\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n"
 )
 
@@ -91,15 +92,17 @@ def test_io() -> None:
 
 
 def test_status_gives_effective_uid_and_bytes() -> None:
-    assert procfs.status(STATUS) == (1001, 1384 * 1024.0, 150.0, 545.0)
+    assert procfs.status(STATUS) == (1001, 2048 * 1024.0, 1384 * 1024.0, 150.0, 545.0)
 
 
 def test_status_of_a_kernel_thread_has_no_data() -> None:
-    assert procfs.status(STATUS.replace(b"VmData:\t    1384 kB\n", b""))[1] == 0.0
+    _, rss, data, _, _ = procfs.status(STATUS[: STATUS.index(b"VmRSS")] + STATUS[STATUS.index(b"voluntary") :])
+    assert math.isnan(rss)  # stat says 0 for these, and is asked then
+    assert data == 0.0
 
 
 def test_status_without_switches_is_missing_not_zero() -> None:
-    _, _, vctx, nvctx = procfs.status(STATUS[: STATUS.index(b"voluntary")])
+    *_, vctx, nvctx = procfs.status(STATUS[: STATUS.index(b"voluntary")])
     assert math.isnan(vctx)
     assert math.isnan(nvctx)
 

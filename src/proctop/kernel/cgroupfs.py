@@ -135,8 +135,12 @@ class Cgroups:
             for mount in self._mounts:
                 if (controllers & mount.controllers) or not (names or mount.controllers):
                     directory = mount.directory(path)
-                    if directory is not None:
-                        self._version1(directory, mount.controllers, values) if names else self._version2(directory, values, pressures)
+                    if directory is None:
+                        continue
+                    if names:
+                        self._version1(directory, mount.controllers, values)
+                    else:
+                        self._version2(directory, values, pressures)
         return CgroupCounters(**values, pressure=pressures) if values or pressures else None
 
     def _text(self, path: str) -> bytes:

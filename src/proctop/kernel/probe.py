@@ -16,7 +16,7 @@ from proctop.records import Floats, Ints
 
 NAN = float("nan")
 _NO_IO = (NAN,) * 6
-_NO_STATUS = (-1, NAN, NAN, NAN)
+_NO_STATUS = (-1, NAN, NAN, NAN, NAN)
 _TRAITS = [procfs.START, procfs.FLAGS, procfs.THREADS, procfs.START_CODE, procfs.START_STACK, procfs.ARG_START]
 
 # Rows of COUNTERS that a stat line fills, with the places of its numbers.
@@ -32,7 +32,9 @@ _PLAIN = {
 }
 _PLAIN_ROWS = [COUNTER[name] for name in _PLAIN]
 _PLAIN_PLACES = list(_PLAIN.values())
-_OTHER_ROWS = [COUNTER[name] for name in ("rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "data", "vctx", "nvctx", "fds")]
+_OTHER_ROWS = [
+    COUNTER[name] for name in ("rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "rss", "data", "vctx", "nvctx", "fds")
+]
 
 
 _STAT, _IO, _STATUS = 0, 1, 2
@@ -188,8 +190,8 @@ class Probe:
         if idle and subject.io == seen:
             return None
         numbers = procfs.io(io, path) if io else _NO_IO
-        uid, data, vctx, nvctx = self._status(subject)
-        return _Raw(subject, stat, uid, (*numbers, data, vctx, nvctx, self._fds(subject)))
+        uid, *memory_and_switches = self._status(subject)
+        return _Raw(subject, stat, uid, (*numbers, *memory_and_switches, self._fds(subject)))
 
     def _io(self, subject: Subject) -> bytes:
         if subject.io_denied or not self.has_io:
@@ -200,7 +202,7 @@ class Probe:
             subject.io_denied = True
             return b""
 
-    def _status(self, subject: Subject) -> tuple[int, float, float, float]:
+    def _status(self, subject: Subject) -> tuple[int, float, float, float, float]:
         try:
             return procfs.status(self._text(subject, _STATUS), subject.path)
         except Denied:
@@ -236,7 +238,10 @@ class Probe:
         states, numbers = parsed
         counters = np.full((len(COUNTER), len(found)), np.nan)
         self.fill(counters, states, numbers)
-        counters[_OTHER_ROWS] = np.array([raw.others for raw in found], dtype=np.float64).reshape(-1, len(_OTHER_ROWS)).T
+        others = np.array([raw.others for raw in found], dtype=np.float64).reshape(-1, len(_OTHER_ROWS)).T
+        rss = counters[COUNTER["rss"]].copy()
+        counters[_OTHER_ROWS] = others
+        np.copyto(counters[COUNTER["rss"]], rss, where=np.isnan(counters[COUNTER["rss"]]))  # status is denied: what stat says
         own, renewed = _identify(found, numbers)
         subjects = [raw.subject for raw in found]
         if not all(own):

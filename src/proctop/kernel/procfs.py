@@ -110,24 +110,26 @@ def _after(raw: bytes, name: bytes, begin: int = 0) -> bytes:
     return raw[at : raw.find(b"\n", at)]
 
 
-def status(raw: bytes, path: str = "status") -> tuple[int, float, float, float]:
-    """Effective uid, VmData in bytes, voluntary and involuntary context switches of a ``status`` file.
+def status(raw: bytes, path: str = "status") -> tuple[int, float, float, float, float]:
+    """Effective uid, VmRSS and VmData in bytes, voluntary and involuntary context switches of a ``status`` file.
 
+    VmRSS is exact where field 24 of ``stat`` may lag by some pages a cpu (Documentation/filesystems/proc.rst); NaN where it is not said.
     VmData is 0 for what has no memory of its own (kernel threads, zombies); switches are NaN where the kernel does not count them.
     The name in the first line is escaped by the kernel, so no line can be forged through it.
     """
-    uids, data = _after(raw, b"\nUid:"), _after(raw, b"\nVmData:")
+    uids, rss, data = _after(raw, b"\nUid:"), _after(raw, b"\nVmRSS:"), _after(raw, b"\nVmData:")
     switches = max(raw.rfind(b"\nvoluntary_ctxt_switches:"), 0)  # the last line but one
     vctx, nvctx = _after(raw, b"\nvoluntary_ctxt_switches:", switches), _after(raw, b"\nnonvoluntary_ctxt_switches:", switches)
     try:
         return (
             int(uids.split(None, 2)[1]) if uids else -1,
+            1024.0 * int(rss[:-3]) if rss else _NAN,
             1024.0 * int(data[:-3]) if data else 0.0,
             float(int(vctx)) if vctx else _NAN,
             float(int(nvctx)) if nvctx else _NAN,
         )
     except (ValueError, IndexError, OverflowError):
-        raise Malformed(path, 1, "Uid, VmData or switches", raw) from None
+        raise Malformed(path, 1, "Uid, VmRSS, VmData or switches", raw) from None
 
 
 def leader(raw: bytes, pid: int) -> bool:

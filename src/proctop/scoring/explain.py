@@ -8,7 +8,7 @@ import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
 from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
-from proctop.scoring.memory import Memory
+from proctop.scoring.memory import Memory, cohort
 from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, IDLE, UNITS, UPPER, value_at
 
 NOTABLE = 1.5
@@ -80,7 +80,7 @@ def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, m
     out = []
     for row, k, x, a, b, mine in zip(rows.tolist(), j.tolist(), value.tolist(), low.tolist(), high.tolist(), own.tolist(), strict=True):
         feature = FEATURES[FEATURE[EVIDENCE[k]]]
-        text = words(feature, k >= UPPER, x, a, b, "" if mine else f" for {batch.labels[row].comm}")
+        text = words(feature, k >= UPPER, x, a, b, "" if mine else f" for {cohort(batch.labels[row])}")
         out.append(Reason(feature.name, x, (a, b), "own" if mine else "cohort", text))
     return out
 
@@ -124,7 +124,7 @@ def quantity(value: float, unit: Unit) -> str:
     ['100 %', '38 MB/s', '120/s', '6.7 min']
     """
     size, name = _scale(value, unit)
-    return _number(value / size) + name
+    return _number(value / size, unit) + name
 
 
 def span(low: float, high: float, unit: Unit) -> str:
@@ -134,7 +134,7 @@ def span(low: float, high: float, unit: Unit) -> str:
     ('0–1.2 MB/s', '0', '40–60 %')
     """
     size, name = _scale(high, unit)
-    a, b = _number(low / size), _number(high / size)
+    a, b = _number(low / size, unit), _number(high / size, unit)
     if b == "0":
         return "0"
     return f"{b}{name}" if a == b else f"{a}–{b}{name}"
@@ -154,11 +154,12 @@ def _scale(value: float, unit: Unit) -> tuple[float, str]:
     return step**power, names[power] + ("/s" if unit in (Unit.BYTES_PER_SECOND, Unit.PER_SECOND) else "")
 
 
-def _number(x: float) -> str:
-    """
-    >>> [_number(x) for x in (0, 0.04, 0.32, 1.26, 9.96, 38.4, 1234)]
-    ['0', '0', '0.3', '1.3', '10', '38', '1234']
+def _number(x: float, unit: Unit = Unit.SECONDS) -> str:
+    """One decimal below ten, none for things that are counted.
+
+    >>> [_number(x) for x in (0, 0.04, 0.32, 1.26, 9.96, 38.4, 1234)], _number(2.2, Unit.COUNT)
+    (['0', '0', '0.3', '1.3', '10', '38', '1234'], '2')
     """
     if x >= 1e6:
         return f"{x:.0e}"
-    return f"{x:.0f}" if x >= 9.95 else f"{x:.1f}".removesuffix(".0")
+    return f"{x:.0f}" if x >= 9.95 or unit is Unit.COUNT else f"{x:.1f}".removesuffix(".0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proctop.records import Batch, Index, Ints
+from proctop.records import Batch, Index, Ints, Label
 from proctop.scoring.kinds import Kinds
 from proctop.scoring.learning import learn
 from proctop.scoring.lives import Lives
@@ -54,7 +54,7 @@ class Memory:
         slots[new] = fresh = lives.take(new.size)
         for slot, row in zip(fresh.tolist(), new.tolist(), strict=True):
             label = batch.labels[row]
-            lives.cohort[slot] = self.cohorts.join(cohort(label.comm))
+            lives.cohort[slot] = self.cohorts.join(cohort(label))
             lives.container[slot] = -1 if label.container is None else self.containers.join(label.container.id)
         lives.seen[fresh] = self.reading - batch.born[new]
         lives.due[fresh] = self.settle_at(fresh)
@@ -71,9 +71,9 @@ class Memory:
             if label is then:
                 continue
             slot = int(self.slots[row])
-            if label.comm != then.comm:
+            if cohort(label) != cohort(then):
                 self.cohorts.leave(lives.cohort[slot : slot + 1])
-                lives.cohort[slot] = self.cohorts.join(cohort(label.comm))
+                lives.cohort[slot] = self.cohorts.join(cohort(label))
             inside, inside_then = (x.container.id if x.container else None for x in (label, then))
             if inside != inside_then:
                 if lives.container[slot] >= 0:
@@ -127,10 +127,11 @@ class Memory:
             kinds.fade()
 
 
-def cohort(comm: str) -> str:
-    """Processes of one kind share a name but for a number at its end.
+def cohort(label: Label) -> str:
+    """Processes of one kind share a name but for a number at its end; kernel threads tell more than their kind after a slash.
 
-    >>> cohort("worker-12")
-    'worker-'
+    >>> cohort(Label("worker-12")), cohort(Label("kworker/u8:3-events", kernel=True))
+    ('worker-', 'kworker')
     """
+    comm = label.comm.partition("/")[0] if label.kernel else label.comm
     return comm.rstrip("0123456789") or comm

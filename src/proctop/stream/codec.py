@@ -64,7 +64,8 @@ class Encoder:
 
     def encode(self, reading: Reading, seen: Scores | None) -> bytes:
         r = reading
-        take = self._keys.put(processes := Out(), np.stack((r.pid, r.start)))
+        processes = Out()
+        take = self._keys.put(processes, np.stack((r.pid, r.start)))
         self._counters.put(processes, r.counters, take)
         rows, numbers = self._words.rows(r.labels, take)
         sections = {
@@ -162,26 +163,26 @@ class Decoder:
         counters = self._ordered(self._counters.take(body, take, n))
         rows = np.zeros(0, np.int64)
         numbers = rows
-        if (body_ := sections.get(Section.LABELS)) is not None:
-            rows = body_.rising(n)
-            numbers = body_.integers(rows.size)
+        if (part := sections.get(Section.LABELS)) is not None:
+            rows = part.rising(n)
+            numbers = part.integers(rows.size)
         labels = self._words.place(rows, numbers, take, n)
         changed = None
-        if (body_ := sections.get(Section.CHANGED)) is not None:
-            flips = np.unpackbits(np.frombuffer(body_.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
+        if (part := sections.get(Section.CHANGED)) is not None:
+            flips = np.unpackbits(np.frombuffer(part.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
             changed = np.flatnonzero(_guess(self._counters, take, rows) ^ flips)
         host = self._host.take(_required(sections, Section.HOST), self._words)
         cgroups: Mapping[str, Any] = {}
-        if (body_ := sections.get(Section.CGROUPS)) is not None:
-            cgroups = self._cgroups.take(body_, self._words)
-        if (body_ := sections.get(Section.REMARKS)) is not None:
-            self._remarks = _remarks(bytes(body_.raw(min(body_.left(), LONGEST_REMARKS))))
+        if (part := sections.get(Section.CGROUPS)) is not None:
+            cgroups = self._cgroups.take(part, self._words)
+        if (part := sections.get(Section.REMARKS)) is not None:
+            self._remarks = _remarks(bytes(part.raw(min(part.left(), LONGEST_REMARKS))))
         source, gaps, notes = self._remarks
         exits = self._exits(sections[Section.EXITS]) if Section.EXITS in sections else ()
         threads = self._threads(sections[Section.THREADS]) if Section.THREADS in sections else None
         seen = None
-        if (body_ := sections.get(Section.SCORES)) is not None:
-            seen = self._scores.take(body_, take, n)
+        if (part := sections.get(Section.SCORES)) is not None:
+            seen = self._scores.take(part, take, n)
         else:
             self._scores = ScoreTables()
         for array in (pid, start, counters):

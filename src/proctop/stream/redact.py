@@ -20,8 +20,9 @@ _NAME = (
     r"(?:password|passwd|passphrase|secret|token|credentials?|bearer|psk|(?:api|access|secret|private|encryption|account|shared|storage|signing|master)[-_.]?key"
     r"|(?:require|db|user|admin|root|key|store|smtp|mail|proxy|bind|master)pass|(?:require|master)auth|(?:^|(?<=[-_.:]))(?:pass|pwd|pw|pin)|(?-i:(?<=[a-z])(?:Pass|Pwd)))"
 )
-_SECRET_NAME = re.compile(rf"[-/\w.:]*?{_NAME}\Z", re.IGNORECASE)
-_ASSIGNED_NAME = re.compile(rf"[-/\w.:]*?(?:{_NAME}|[-_.]auth|(?<=mysql_)pwd)\Z", re.IGNORECASE)
+_LONGEST_NAME = 40  # characters at the end of a name that are looked at
+_SECRET_NAME = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+_ASSIGNED_NAME = re.compile(rf"(?:{_NAME}|[-_.]auth|(?<=mysql_)pwd)\Z", re.IGNORECASE)
 _NOT_SECRET = re.compile(r"(?:OLD)?PWD\Z|--?(?:no|ask|prompt|show|reset|change|generate|allow-empty)[-_]", re.IGNORECASE)
 
 _URL = re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]*):[^\s/]*@(?=[^\s/@])", re.IGNORECASE)
@@ -37,6 +38,26 @@ _SHAPE = re.compile(
     r"|dop_v1_[0-9a-f]{40,}|SG\.[\w-]{16,}\.[\w-]{16,})"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
+_NAME_HINTS = ("pass", "pwd", "pw", "secret", "token", "key", "cred", "bearer", "psk", "auth", "pin", "cookie", "code", "sig")
+_SHAPE_HINTS = (
+    "gh",
+    "glpat-",
+    "xox",
+    "KIA",
+    "SIA",
+    "AIza",
+    "eyJ",
+    "sk",
+    "rk",
+    "pk",
+    "hvs.",
+    "hvb.",
+    "npm_",
+    "dop_v1_",
+    "SG.",
+    "-----BEGIN",
+)
+"""Without one of these in it, no name of a secret and no token can match: most command lines are done with quickly."""
 _HARMLESS_P = re.compile(r"(?:\[[\da-fA-F:.]+\]:)?[\d.,:/-]*\d(?:/(?:tcp|udp|sctp))?\Z|[~.]{0,2}/|\.{1,2}\Z|[-$<>|]")
 
 
@@ -89,11 +110,16 @@ def redact(command: str) -> str:
     >>> redact("docker run -p 8080:80 nginx")
     'docker run -p 8080:80 nginx'
     """
-    command = _SHAPE.sub(MASK, command)
-    command = _URL.sub(rf"\1:{MASK}@", command)
-    command = _PARAMETER.sub(rf"\1={MASK}", command)
-    command = _HEADER.sub(rf"\1 {MASK}", command)
-    command = _JSON.sub(rf'\1"{MASK}"', command)
+    if any(hint in command for hint in _SHAPE_HINTS):
+        command = _SHAPE.sub(MASK, command)
+    if "://" in command:
+        command = _URL.sub(rf"\1:{MASK}@", command)
+    small = command.lower()
+    named = any(hint in small for hint in _NAME_HINTS)
+    if named:
+        command = _PARAMETER.sub(rf"\1={MASK}", command)
+        command = _HEADER.sub(rf"\1 {MASK}", command)
+        command = _JSON.sub(rf'\1"{MASK}"', command)
     words = command.split(" ")
     program = ""
     hide = ""  # the flag whose value the next word is
@@ -104,7 +130,7 @@ def redact(command: str) -> str:
                 words[i] = _hidden(program, flag, word)
                 continue
         program = _program(word, program)
-        words[i], hide = _one(program, word)
+        words[i], hide = _one(program, word, named)
     return " ".join(words)
 
 
@@ -116,13 +142,13 @@ def _program(word: str, program: str) -> str:
     return name if name in _KNOWN else program
 
 
-def _one(program: str, word: str) -> tuple[str, str]:
-    """``word`` without its secret, and the flag if the next word is its value."""
+def _one(program: str, word: str, named: bool) -> tuple[str, str]:
+    """``word`` without its secret, and the flag if the next word is its value. ``named``: some word may name a secret."""
     name, equals, value = word.partition("=")
     if equals:
         if not value or _NOT_SECRET.match(name):
             return word, ""
-        if _ASSIGNED_NAME.match(name):
+        if named and _ASSIGNED_NAME.search(name[-_LONGEST_NAME:]):
             return f"{name}={MASK}", ""
         if program in _USER and name in _USER[program]:
             return f"{name}={_hidden(program, name, value)}", ""
@@ -132,7 +158,7 @@ def _one(program: str, word: str) -> tuple[str, str]:
     if word[:3].lower() == "/p:" and len(word) > 3:  # xfreerdp
         return f"{word[:3]}{MASK}", ""
     if word.startswith("--"):
-        wanted = (_SECRET_NAME.match(word) and not _NOT_SECRET.match(word)) or (program in _USER and word in _USER[program])
+        wanted = (named and _names_secret(word)) or (program in _USER and word in _USER[program])
         return word, word if wanted else ""
     if word in _WHOLE.get(program, ()) or (program in _USER and word in _USER[program]):
         return word, word
@@ -143,9 +169,13 @@ def _one(program: str, word: str) -> tuple[str, str]:
             return f"{word[:2]}{MASK}", ""
         if program in _USER and word[:2] in _USER[program]:
             return word[:2] + _hidden(program, word[:2], word[2:]), ""
-        if _SECRET_NAME.match(word) and not _NOT_SECRET.match(word):  # -password x
+        if named and _names_secret(word):  # -password x
             return word, word
     return word, ""
+
+
+def _names_secret(flag: str) -> bool:
+    return _SECRET_NAME.search(flag[-_LONGEST_NAME:]) is not None and not _NOT_SECRET.match(flag)
 
 
 def _hidden(program: str, flag: str, value: str) -> str:

@@ -35,7 +35,8 @@ class ScoreTables:
     def put(self, out: Out, scores: Scores, take: Index | None) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             often = np.log(scores.per_hour.astype(np.float64)) * _PER_E
-            exact = np.stack((scores.rank, scores.alert, often, scores.alerting, scores.status))
+            columns = (scores.rank, scores.alert, often, scores.alerting, scores.status)
+            exact = np.stack([column.astype(np.float64) for column in columns])
             before = self._columns.before(take, scores.rank.size)
             now = np.where(np.abs(exact - before) <= _NEAR, before, np.round(exact * _STEPS) / _STEPS)
         self._columns.put(out, now, take)

@@ -6,15 +6,12 @@ It is a daemon with a thread of its own, so that quitting never waits for a read
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from proctop.engine import Engine
 from proctop.records import Frame
 from proctop.sources import Source
-
-FIRST = 0.25
-"""Seconds between the first two readings: the second one has the first rates."""
+from proctop.sources.pace import Ticker
 
 RETRIED = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError)
 """What a bad moment of the host may raise; the next reading is a new chance."""
@@ -31,9 +28,9 @@ class Feed(threading.Thread):
         super().__init__(name="feed", daemon=True)
         self.source = source
         self._engine = engine
-        self._interval = interval
+        self._ticker = Ticker(interval)
         self._deliver = deliver
-        self._stop_asked = threading.Event()
+        self._closed = False
         self._frame: Frame | None = None
         self._announced = False
         self._lock = threading.Lock()
@@ -49,21 +46,14 @@ class Feed(threading.Thread):
 
     def close(self) -> None:
         """Ask the thread to end. Does not wait."""
-        self._stop_asked.set()
+        self._closed = True
+        self._ticker.stop()
 
     def run(self) -> None:
-        due = time.monotonic()
-        taken = 0
         try:
-            while not self._stop_asked.is_set():
-                now = time.monotonic()
-                if not self._one(max(0.0, now - due)):
+            while (late := self._ticker.wait()) is not None:
+                if not self._one(late):
                     return
-                taken += 1
-                due += FIRST if taken == 1 and self._interval > FIRST else self._interval
-                if time.monotonic() > due + self._interval:  # far behind: keep the pace from here on
-                    due = time.monotonic()
-                self._stop_asked.wait(max(0.0, due - time.monotonic()))
         finally:
             self.ended = True
             self._announce(None)
@@ -87,5 +77,5 @@ class Feed(threading.Thread):
             if frame is not None:
                 self._frame = frame
             first, self._announced = not self._announced, True
-        if first and not self._stop_asked.is_set():
+        if first and not self._closed:
             self._deliver()

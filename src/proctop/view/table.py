@@ -46,8 +46,8 @@ def layout(total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool =
         if _needed(kept, total) <= total:
             break
         kept = [c for c in kept if c.keep != keep] or kept[:1]
-    for column in sorted((c for c in wished if c not in kept), key=lambda c: c.keep):  # what was let go for a wider one may fit now
-        tried = [c for c in wished if c in kept or c is column]
+    for keep in sorted({c.keep for c in wished if c not in kept}):  # what was let go for a wider one may fit now
+        tried = [c for c in wished if c in kept or c.keep == keep]
         if _needed(tried, total) <= total:
             kept = tried
     while len(kept) > 1 and _needed(kept, total) > total:  # a choice of the user's too wide for this terminal
@@ -177,7 +177,7 @@ def why_text(frame: Frame, row: int) -> str:
 NAMES = ("short", "full", "name")
 """How the command column names a process: program and arguments, the same with the program's path, or the bare name."""
 
-NARROW = 16
+NARROW = 20
 """Cells below which a command line says less than the name, which has at most 15 characters."""
 
 
