@@ -22,7 +22,7 @@ import pyte
 import pytest
 
 STAGE = Path(__file__).parents[1] / "stage.py"
-PATIENCE = 6.0
+PATIENCE = 30.0
 """Seconds after which a test gives up; nothing is asserted about time."""
 
 

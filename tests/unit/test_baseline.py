@@ -210,6 +210,14 @@ def test_a_new_regime_is_adopted_in_minutes_and_at_once_when_accepted() -> None:
     assert accepted < 90 < by_itself < 500
 
 
+def test_a_detector_may_join_a_session_under_way() -> None:
+    session = Session().live(5)
+    session.detector = Baseline()
+    assert np.isnan(session.step().rank).all()
+    session.live(WARM_UP)
+    assert session.scores is not None and not np.isnan(session.scores.rank).any()
+
+
 def test_detectors_are_made_by_name() -> None:
     assert all(make(name).name == name for name in NAMES)
     with pytest.raises(ValueError, match="no model named 'guess'"):

@@ -60,9 +60,11 @@ class Baseline:
             self._memory.lives.accepted[self._memory.slots[row]] = True
 
     def step(self, batch: Batch, *, explain: int = 64) -> Scores:
-        before, self._batch = self._batch, batch
-        gap = batch.dt != batch.dt
-        self._memory.reading += not gap
+        before, gap = self._batch, batch.dt != batch.dt
+        if before is None:  # whatever came before, nothing of it is known here
+            batch = replace(batch, prev=np.full(len(batch), -1, dtype=np.int64), born=np.zeros(len(batch), np.bool_))
+        self._batch = batch
+        self._memory.reading += not gap and before is not None
         gone = self._memory.follow(batch, before)
         peaks = self._episodes.step(self._now, self._memory.lives.alert[: self._memory.lives.slots], gone)
         if gap or before is None:

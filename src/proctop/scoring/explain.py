@@ -124,7 +124,7 @@ def quantity(value: float, unit: Unit) -> str:
     ['100 %', '38 MB/s', '120/s', '6.7 min']
     """
     size, name = _scale(value, unit)
-    return _number(value / size, unit) + name
+    return _number(value / size, size == 1 and unit is Unit.COUNT) + name
 
 
 def span(low: float, high: float, unit: Unit) -> str:
@@ -134,7 +134,8 @@ def span(low: float, high: float, unit: Unit) -> str:
     ('0–1.2 MB/s', '0', '40–60 %')
     """
     size, name = _scale(high, unit)
-    a, b = _number(low / size, unit), _number(high / size, unit)
+    whole = size == 1 and unit is Unit.COUNT
+    a, b = _number(low / size, whole), _number(high / size, whole)
     if b == "0":
         return "0"
     return f"{b}{name}" if a == b else f"{a}–{b}{name}"
@@ -154,12 +155,12 @@ def _scale(value: float, unit: Unit) -> tuple[float, str]:
     return step**power, names[power] + ("/s" if unit in (Unit.BYTES_PER_SECOND, Unit.PER_SECOND) else "")
 
 
-def _number(x: float, unit: Unit = Unit.SECONDS) -> str:
-    """One decimal below ten, none for things that are counted.
+def _number(x: float, whole: bool = False) -> str:
+    """One decimal below ten, none for ``whole`` things.
 
-    >>> [_number(x) for x in (0, 0.04, 0.32, 1.26, 9.96, 38.4, 1234)], _number(2.2, Unit.COUNT)
+    >>> [_number(x) for x in (0, 0.04, 0.32, 1.26, 9.96, 38.4, 1234)], _number(2.2, True)
     (['0', '0', '0.3', '1.3', '10', '38', '1234'], '2')
     """
     if x >= 1e6:
         return f"{x:.0e}"
-    return f"{x:.0f}" if x >= 9.95 or unit is Unit.COUNT else f"{x:.1f}".removesuffix(".0")
+    return f"{x:.0f}" if x >= 9.95 or whole else f"{x:.1f}".removesuffix(".0")

@@ -12,6 +12,8 @@ from proctop.scoring.tails import BINS, CHANNELS, MISSING, SLOW
 
 EXCURSIONS_KEPT = 4
 
+_BOOKS = 16384  # room at first; pages that hold only zeros cost nothing until touched, and copying to grow would cost twice
+
 _FRESH = ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "idle", "lull", "failed", "retry")
 _BY_SLOT = (*_FRESH, "cohort", "container", "book", "seen", "due")
 
@@ -78,7 +80,7 @@ class Lives:
         reused = [self._free_books.pop() for _ in range(min(count, len(self._free_books)))]
         end = self.books + count - len(reused)
         if end > len(self.mass):
-            size = max(256, end + end // 2)
+            size = max(_BOOKS, 2 * end)
             for name in ("hist", "mass", "slow", "held"):
                 setattr(self, name, _grown(getattr(self, name), size))
         books = np.array([*reused, *range(self.books, end)], dtype=np.int64)

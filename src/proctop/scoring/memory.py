@@ -17,7 +17,7 @@ YOUNG = 3
 SETTLED = 2
 """The first samples of a life are its groups' only."""
 
-_SETTLE_EVERY, _SETTLE_PARTS = 64, 8
+_SETTLE_EVERY, _SETTLE_PARTS = 64, 16
 
 
 class Memory:
@@ -81,7 +81,7 @@ class Memory:
                 lives.container[slot] = -1 if inside is None else self.containers.join(inside)
 
     def settle_at(self, slots: Ints) -> Ints:
-        """The reading at which those without a history are counted: an eighth of them at a time."""
+        """The reading at which those without a history are counted, some of them at a time."""
         part = _SETTLE_EVERY // _SETTLE_PARTS
         return (self.reading // _SETTLE_EVERY + 1) * _SETTLE_EVERY + slots % _SETTLE_PARTS * part
 

@@ -19,7 +19,7 @@ from proctop.view.rows import Rows
 FULL = 12.0
 """The score, in nats, that fills the bar: once in e^12 readings by its own history."""
 
-LEAST = {"command": (12, 0.2, 28), "why": (20, 0.4, 52)}  # cells at 80 columns, more per further column, at most
+LEAST = {"command": (12, 0.2, 28), "why": (20, 0.375, 50)}  # cells at 80 columns, more per further column, at most
 SHARE = {"command": 2, "why": 3}
 MOST = {"command": 60}
 OF_CONTAINERS = ("container", "image", "pod", "runtime")
