@@ -13,8 +13,6 @@ from proctop.settings import Settings
 from proctop.tui.app import Proctop
 from scenes import Recorded
 
-pytestmark = pytest.mark.filterwarnings("ignore:\\s*Can not relate snapshot")  # pictures have names of their own
-
 DRAWN: tuple[tuple[str, tuple[int, int], str, dict[str, object], str | None, bool], ...] = (
     # name, size, keys, settings, frames, ascii
     ("main-80x24", (80, 24), "", {}, None, False),
