@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from types import TracebackType
 
+    from proctop.containers.directory import Directory
     from proctop.recording import RecordingEngine
     from proctop.records import HostInfo
     from proctop.settings import Settings
@@ -122,6 +123,13 @@ def _source(settings: Settings, stack: ExitStack) -> Source:
     """The source of readings, closed with ``stack``."""
     if settings.replay:
         return _replay(settings, stack)
+    source, names = _live(settings, stack)
+    names.start()
+    return source
+
+
+def _live(settings: Settings, stack: ExitStack) -> tuple[Source, Directory]:
+    """This host, and the names of its containers, which nobody has asked for yet."""
     from proctop.containers.directory import Directory
     from proctop.kernel.host import Host
     from proctop.sources.live import LiveSource
@@ -131,9 +139,8 @@ def _source(settings: Settings, stack: ExitStack) -> Source:
     names = Directory()
     source = LiveSource(Host.this(settings.procfs, settings.sysfs), interval=settings.interval, names=names)
     stack.callback(source.close)
-    names.start()
     stack.callback(names.close)
-    return source
+    return source, names
 
 
 def _replay(settings: Settings, stack: ExitStack) -> Source:
@@ -275,14 +282,26 @@ def _screen(settings: Settings, stack: ExitStack) -> int:
         raise Refused("the screen needs a terminal for input and output; use `proctop --batch` in pipes and scripts", USAGE)
     if term in ("", "dumb", "unknown"):
         raise Refused(f'the screen cannot be drawn on TERM="{term}"; use `proctop --batch`', USAGE)
-    _view(settings)
+    view = _view(settings)
     _check_theme(settings)
-    source = _source(settings, stack)
-    engine = _engine(settings, source.info, stack)
-    from proctop.tui.app import run
+    gc.disable()  # what is loaded now stays
+    if settings.replay:
+        from proctop.tui.app import run
 
+        source = _replay(settings, stack)
+        return run(settings, source, _engine(settings, source.info, stack))
+    from proctop.tui import glance
+
+    source, names = _live(settings, stack)
+    engine = _engine(settings, source.info, stack)
+    reading = source.read()
+    frame = engine.step(reading) if reading is not None else None
+    with glance.shown(frame, view, settings, shutil.get_terminal_size()):
+        names.start()
+        from proctop.tui.app import run
     gc.freeze()  # a full collection would walk all that the imports left: 6 ms in which no key is answered
-    return run(settings, source, engine)
+    gc.enable()
+    return run(settings, source, engine, first=frame)
 
 
 def _check_theme(settings: Settings) -> None:
@@ -332,6 +351,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run proctop; returns the exit code: 0, 1 failure, 2 usage, 130 interrupted."""
     from proctop.flags import parse
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads cost 30 ms to start and have nothing to do here
     sys.excepthook = _last_words
     threading.excepthook = lambda args: _last_words(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
     try:

@@ -57,6 +57,7 @@ class Proctop(App[int]):
         engine: Engine | None = None,
         *,
         actions: Actions,
+        first: Frame | None = None,
         depth: Depth = "truecolor",
         ascii: bool = False,
         driver_class: type[Driver] | None = None,
@@ -68,7 +69,7 @@ class Proctop(App[int]):
         self.ended = False
         self.failure = ""  # why the program ends, in one line
         self.trouble = ""  # why a thread has ended
-        self._source, self._engine = source, engine
+        self._source, self._engine, self._first = source, engine, first
         self._feed: Feed | None = None
         self._cell_filters: tuple[LineFilter, ...] = ()
         self.no_color = self.no_color or not settings.color or depth is None
@@ -127,7 +128,7 @@ class Proctop(App[int]):
                 loop.add_signal_handler(number, partial(self.leave, 128 + number))
         if self._source is not None and self._engine is not None:
             self.want_threads(self.settings.threads)
-            self._feed = Feed(self._source, self._engine, self.settings.interval, self._came)
+            self._feed = Feed(self._source, self._engine, self.settings.interval, self._came, self._first)
             self._feed.start()
 
     def _paint_all(self, _: object) -> None:
@@ -274,8 +275,11 @@ def _last_resort(code: int, attributes: list[Any]) -> None:
     os._exit(code)
 
 
-def run(settings: Settings, source: Source, engine: Engine, *, environ: Mapping[str, str] = os.environ) -> int:
-    """Show ``source`` on this terminal until the user quits. Returns the exit code; the terminal is as it was before."""
+def run(settings: Settings, source: Source, engine: Engine, *, first: Frame | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Show ``source`` on this terminal until the user quits; ``first`` is a frame of it that is there already.
+
+    Returns the exit code; the terminal is as it was before.
+    """
     import termios
 
     from proctop.tui import tongue
@@ -292,6 +296,7 @@ def run(settings: Settings, source: Source, engine: Engine, *, environ: Mapping[
         source,
         engine,
         actions=Actions(settings.procfs, readonly=refused),
+        first=first,
         depth=tongue.depth(environ),
         ascii=settings.ascii or not tongue.speaks_unicode(environ),
         driver_class=Terminal,

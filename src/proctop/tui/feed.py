@@ -22,16 +22,17 @@ class Feed(threading.Thread):
 
     Args:
         deliver: called in this thread when there is something new to :meth:`take`; it must not block.
+        first: a frame that is there already.
     """
 
-    def __init__(self, source: Source, engine: Engine, interval: float, deliver: Callable[[], None]) -> None:
+    def __init__(self, source: Source, engine: Engine, interval: float, deliver: Callable[[], None], first: Frame | None = None) -> None:
         super().__init__(name="feed", daemon=True)
         self.source = source
         self._engine = engine
         self._ticker = Ticker(interval)
         self._deliver = deliver
         self._closed = False
-        self._frame: Frame | None = None
+        self._frame = first
         self._announced = False
         self._lock = threading.Lock()
         self.error = ""  # one line, "" while all is well
@@ -50,6 +51,7 @@ class Feed(threading.Thread):
         self._ticker.stop()
 
     def run(self) -> None:
+        self._announce(self._frame)
         try:
             while (late := self._ticker.wait()) is not None:
                 if not self._one(late):

@@ -7,13 +7,16 @@ colours; Textual then paints over them.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from proctop.fields import Column
+from proctop.fields import COLUMN, Column
 from proctop.records import Frame
+from proctop.settings import Settings
 from proctop.tui.ink import Pen, patch
 from proctop.view import panel, table
-from proctop.view.cells import Glyphs, Line
+from proctop.view.cells import ASCII, UNICODE, Glyphs, Line
 from proctop.view.rows import Arranger, ViewState
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
@@ -26,23 +29,37 @@ _PLAIN = Pen("", "", "")
 def lines(frame: Frame, state: ViewState, columns: Sequence[Column], size: tuple[int, int], glyphs: Glyphs) -> list[Line]:
     """The screen at ``size`` (columns, rows) without its footer."""
     width, height = size
-    gauges = 1 if height < 18 or width < 72 else 4
     past = panel.Past()
     past.push(frame)
     rows = Arranger().arrange(frame, state)
     contained = any(label.container is not None for label in frame.batch.labels)
     slots = table.layout(width, columns, contained=contained)
-    column = state.sort
-    out = [panel.header(frame, width, glyphs, panel.Mode()), *panel.panel(frame, past, width, gauges, glyphs)]
-    out.append(table.titles(slots, width, column, not state.reverse, glyphs))
-    room = height - len(out) - 2
-    body = table.body(frame, rows, slots, 0, max(0, room), glyphs=glyphs, names=table.NAMES[0])
-    return [*out, *(Line(cells) for cells in body)]
+    out = [panel.header(frame, width, glyphs, panel.Mode())]
+    out += panel.panel(frame, past, width, 1 if height < 18 or width < 72 else 4, glyphs)
+    out.append(table.titles(slots, width, state.sort, not state.reverse, glyphs))
+    room = max(0, height - len(out) - 2)  # two lines of footer
+    return [*out, *(Line(cells) for cells in table.body(frame, rows, slots, 0, room, glyphs=glyphs, names=table.NAMES[0]))]
 
 
-def paint(shown: Sequence[Line], fd: int) -> None:
-    """Write ``shown`` to the terminal ``fd``, on its alternate screen."""
-    output = patch((((0, y), None, one) for y, one in enumerate(shown)), lambda style, _mood: _PENS.get(style, _PLAIN))
-    data = f"{ENTER}{output}\x1b[0m".encode()
+@contextmanager
+def shown(frame: Frame | None, state: ViewState, settings: Settings, size: tuple[int, int]) -> Iterator[None]:
+    """Paint ``frame`` on the alternate screen, and leave that again only when the block fails: else Textual goes on there."""
+    columns = [COLUMN[name] for name in settings.columns] or table.DEFAULT
+    if frame is None or size[0] < 40 or size[1] < 8:
+        yield
+        return
+    painted = lines(frame, state, columns, size, ASCII if settings.ascii else UNICODE)
+    output = patch((((0, y), None, one) for y, one in enumerate(painted)), lambda style, _mood: _PENS.get(style, _PLAIN))
+    _write(f"{ENTER}{output}\x1b[0m")
+    try:
+        yield
+    except BaseException:
+        _write(LEAVE)
+        raise
+
+
+def _write(text: str) -> None:
+    sys.stdout.flush()
+    data = text.encode()
     while data:
-        data = data[os.write(fd, data) :]
+        data = data[os.write(sys.stdout.fileno(), data) :]
