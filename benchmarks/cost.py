@@ -152,7 +152,7 @@ def measure(argv: Sequence[str], home: str, size: tuple[int, int], seconds: floa
     chunks = terminal.chunks
     due = round(rested / interval)
     seen = min(refreshes(chunks[mark:rest_mark], interval), due)  # a refresh in two parts, far apart, is still one
-    delays, how = answers(chunks, keys, columns, lines)
+    delays, how = answers(chunks, keys, columns, lines, known.keys())
     cost = Cost(
         cpu=cpu / rested * 1e3,
         cpu_refresh=cpu * 1e3 / seen if seen else math.nan,

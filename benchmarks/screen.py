@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 import pyte
 
@@ -46,6 +46,15 @@ class Screen:
             self._grounds[line] = Counter((cell.bg, cell.reverse) for cell in cells).most_common(1)[0][0]
         self._screen.dirty.clear()
         return tuple(self._grounds.get(line, ("default", False)) for line in range(self._screen.lines))
+
+    def selected(self, pids: Set[int]) -> tuple[object, ...]:
+        """What a moved selection changes: the grounds of the lines, and whose line stands out from its neighbours (its row may have moved
+        by as much in the same refresh).
+        """
+        grounds = self.grounds()
+        usual = Counter(grounds).most_common(1)[0][0]
+        marked = [self._screen.display[line] for line, ground in enumerate(grounds) if ground != usual]
+        return grounds, tuple(next((word for word in _WORD.findall(line) if int(word) in pids), "") for line in marked)
 
 
 def processes() -> dict[int, set[str]]:
@@ -94,20 +103,22 @@ def refreshes(chunks: Sequence[Chunk], interval: float) -> int:
     return bursts([chunk.time for chunk in chunks], 0.4 * interval)
 
 
-def answers(chunks: Sequence[Chunk], keys: Sequence[float], columns: int, lines: int, limit: float = 0.5) -> tuple[list[float], str]:
+def answers(
+    chunks: Sequence[Chunk], keys: Sequence[float], columns: int, lines: int, pids: Set[int] = frozenset(), limit: float = 0.5
+) -> tuple[list[float], str]:
     """Seconds from each key to the output that answers it, and how that was recognised.
 
-    A moved selection changes the background of lines; where most keys do that, only such a chunk is an answer and a periodic refresh that
+    A moved selection changes the background of lines, or which of ``pids`` stands there; where most keys do that, only such a chunk is an answer and a periodic refresh that
     happens to follow the key is none ("selection"). Otherwise, e.g. where a list scrolls, it is the first output after the key ("output").
     A key without an answer within ``limit`` counts as ``inf``.
     """
     screen = Screen(columns, lines)
-    grounds = screen.grounds()
+    selected = screen.selected(pids)
     moved: list[float] = []
     for chunk in chunks:
         screen.feed(chunk.data)
-        if (now := screen.grounds()) != grounds:
-            grounds = now
+        if (now := screen.selected(pids)) != selected:
+            selected = now
             moved.append(chunk.time)
     by_selection = _delays(moved, keys, limit)
     if sum(delay < limit for delay in by_selection) >= 0.7 * len(keys):

@@ -30,11 +30,13 @@ class Host:
         self._raw: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
         self._touched: set[int] = set()
 
-    def born(self, pid: int, comm: str = "work", *, age: float = 5000.0, container: str = "", **gauges: float) -> None:
+    def born(
+        self, pid: int, comm: str = "work", *, age: float = 5000.0, container: str = "", kernel: bool = False, **gauges: float
+    ) -> None:
         """A process that is ``age`` seconds old now; counters and gauges not named are 0, one parent, one thread."""
         self._rows.append(pid)
         self._start[pid] = round((self.time - age) * INFO.ticks)
-        self._label[pid] = Label(comm, container=Container(container) if container else None)
+        self._label[pid] = Label(comm, container=Container(container) if container else None, kernel=kernel)
         self._raw[pid] = np.zeros(len(COUNTERS))
         self.now(pid, **{"ppid": 1.0, "threads": 1.0, "rss": 8 * MB, "data": 4 * MB, "fds": 8.0, **gauges})
 

@@ -116,6 +116,26 @@ def test_silence_tops_the_table_within_eight_readings() -> None:
     assert any("no activity" in text or " low: " in text for text in texts)
 
 
+def test_the_silence_of_a_kernel_thread_says_nothing() -> None:
+    session = Session()
+    session.host.born(50, "kworker/0:1", kernel=True)
+    session.host.born(51, "worker0x")
+    session.busy += [50, 51]
+    session.live()
+    for _ in range(12):
+        scores = session.step(idle=(50, 51))
+    assert scores.rank[session.row(51)] > 3 > 1 > scores.rank[session.row(50)]
+
+
+def test_a_steady_leak_is_told_at_its_rate_from_the_first_reading() -> None:
+    session = Session().live()
+    for t in range(6):
+        session.step(lambda host, t=t: host.now(10, rss=(8 + 20 * (t + 1)) * MB, data=(4 + 20 * (t + 1)) * MB))
+        assert session.scores is not None
+        told = {r.feature: r.value for r in session.scores.why[session.row(10)]}
+        assert told["rss_growth"] == pytest.approx(20 * MB, rel=0.02)
+
+
 def test_normal_life_is_calm(fault_free: Session) -> None:
     assert fault_free.scores is not None and fault_free.batch is not None
     assert np.nanmax(fault_free.scores.rank) < 3 and not fault_free.scores.alerting.any()

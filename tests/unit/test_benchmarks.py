@@ -47,6 +47,16 @@ def test_a_refresh_is_no_answer_where_keys_move_a_selection() -> None:
     assert delays == [pytest.approx(0.010)]
 
 
+def test_a_selection_that_moves_with_its_row_is_still_an_answer() -> None:
+    def shown(pid: bytes) -> bytes:
+        return b"\x1b[2;1H\x1b[44m" + pid.ljust(20) + b"\x1b[m"
+
+    chunks = [Chunk(0.0, 0.0, b"\x1b[2J" + shown(b"41 5.0")), Chunk(1.1, 0.0, shown(b"41 6.0")), Chunk(1.2, 0.0, shown(b"42 5.0"))]
+    delays, how = screen.answers(chunks, [1.0], 20, 10, {41, 42})
+    assert how == "selection"
+    assert delays == [pytest.approx(0.2)]
+
+
 def test_without_a_selection_the_first_output_is_the_answer() -> None:
     chunks = [Chunk(time, 0.0, b"\x1b[1;1Htext") for time in (0.0, 1.2, 3.9)]
     delays, how = screen.answers(chunks, [1.0, 3.0], 20, 10)

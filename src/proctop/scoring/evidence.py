@@ -67,6 +67,9 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
     needed = asked != MISSING
     needed[:, :UPPER] &= asked[:, :UPPER] > 0  # nothing is below zero: SF(0) = 1
     needed[:, UPPER:] &= lives.mass[books, CHANNELS - LOWER :] >= _LOWER_FROM
+    silent = lives.kernel[slots]  # kernel threads hand work to each other: that one has none says nothing
+    needed[silent, IDLE] = False
+    needed[silent, UPPER:] = False
     pairs = np.flatnonzero(needed)
     out = np.zeros(asked.size, dtype=np.float32)
     steps = asked.reshape(-1)

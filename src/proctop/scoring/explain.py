@@ -9,7 +9,7 @@ import numpy as np
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
 from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
 from proctop.scoring.memory import Memory, cohort
-from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, IDLE, UNITS, UPPER, value_at
+from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, FAST, IDLE, SLOW_FROM, UNITS, UPPER, value_at
 
 NOTABLE = 1.5
 """nats: rows ranked below it need no reason."""
@@ -19,6 +19,7 @@ _STICKY = 0.4  # nats: what was named a reading ago is preferred, so that reason
 _MOST = 3
 _OWN = 10  # samples of a process before its own history is the yardstick
 
+_FEATURE = np.concatenate([np.arange(len(FAST)), SLOW_FROM])  # of each channel: the place of the feature it is about
 _SIZES = (" B", " KB", " MB", " GB", " TB", " PB")
 _COUNTS = ("", "k", "M", "G", "T", "P")
 
@@ -38,7 +39,8 @@ class Explainer:
         picks = self._choose(slots, e)
         i = np.array([k for k, chosen in enumerate(picks) for _ in chosen], dtype=np.int64)
         j = np.array([j for chosen in picks for j in chosen], dtype=np.int64)
-        reasons = iter(_reasons(batch, rows[i], slots[i], j, value[i, CHANNEL[j]], memory))
+        channel = _shown(CHANNEL[j], j, value[i])
+        reasons = iter(_reasons(batch, rows[i], slots[i], j, channel, value[i, channel], memory))
         said, why = {}, {}
         for row, slot, chosen in zip(rows.tolist(), slots.tolist(), picks, strict=True):
             told = tuple(islice(reasons, len(chosen)))
@@ -64,15 +66,23 @@ class Explainer:
         return picks
 
 
+def _shown(channel: Ints, j: Ints, value: Floats32) -> Ints:
+    """The channels whose values are told: where a slow mean still climbs towards what happens now, it is what happens now."""
+    fast = _FEATURE[channel]
+    every = np.arange(len(j))
+    climbs = (j < UPPER) & (value[every, fast] >= value[every, channel])
+    return np.where(climbs, fast, channel)
+
+
 def _within(reason: Reason) -> bool:
     """Is the value within what is usual? Rare together with the rest, but no headline."""
     return reason.usual[0] <= reason.value <= reason.usual[1]
 
 
-def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, memory: Memory) -> list[Reason]:
-    """One reason for each (row, evidence)."""
+def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, channel: Ints, value: Floats32, memory: Memory) -> list[Reason]:
+    """One reason for each (row, evidence), told by a value of ``channel``."""
     lives, cohorts = memory.lives, memory.cohorts
-    channel, books = CHANNEL[j], lives.book[slots]
+    books = lives.book[slots]
     own = lives.mass[books, channel] >= _OWN
     group = lives.cohort[slots] * 2
     hist = np.where(own[:, None], lives.hist[books, channel], cohorts.hist[group, channel] + cohorts.hist[group + 1, channel])

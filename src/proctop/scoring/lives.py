@@ -15,7 +15,7 @@ EXCURSIONS_KEPT = 4
 _BOOKS = 16384  # room at first; pages that hold only zeros cost nothing until touched, and copying to grow would cost twice
 
 _FRESH = ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "idle", "lull", "failed", "retry")
-_BY_SLOT = (*_FRESH, "cohort", "container", "book", "seen", "due")
+_BY_SLOT = (*_FRESH, "cohort", "container", "kernel", "book", "seen", "due")
 
 
 class Lives:
@@ -23,8 +23,9 @@ class Lives:
 
     By slot: ``n`` samples learned; ``fast``, ``alert``, ``score`` (the two speeds, and the last S); ``out`` seconds in an excursion;
     ``calm`` readings in a row without one; ``kept`` excursion samples held; ``kept_for`` seconds since the first of them;
-    ``accepted`` by the user; ``cohort`` and ``container`` groups; ``book``, -1 = none yet; ``seen`` the reading up to which it was learned,
-    ``idle`` its idle time then, ``lull`` whether it was silent before that; ``due`` the reading at which it is looked at even when silent,
+    ``accepted`` by the user; ``cohort`` and ``container`` groups; ``kernel`` threads; ``book``, -1 = none yet;
+    ``seen`` the reading up to which it was learned, ``idle`` its idle time then, ``lull`` whether it was silent before that;
+    ``due`` the reading at which it is looked at even when silent,
     ``failed`` attempts to let it sleep, ``retry`` the reading of the next.
     By book: ``hist`` float32[books, 29, 24], ``mass`` float32[books, 29], ``slow`` float32[books, 9] the slow means,
     ``held`` uint8[books, 4, 29] the bins of kept samples.
@@ -46,6 +47,7 @@ class Lives:
         self.accepted = np.zeros(0, dtype=np.bool_)
         self.cohort = np.zeros(0, dtype=np.int64)
         self.container = np.zeros(0, dtype=np.int64)
+        self.kernel = np.zeros(0, dtype=np.bool_)
         self.book = np.zeros(0, dtype=np.int64)
         self.seen = np.zeros(0, dtype=np.int64)
         self.due = np.zeros(0, dtype=np.int64)

@@ -56,6 +56,7 @@ class Memory:
             label = batch.labels[row]
             lives.cohort[slot] = self.cohorts.join(cohort(label))
             lives.container[slot] = -1 if label.container is None else self.containers.join(label.container.id)
+            lives.kernel[slot] = label.kernel
         lives.seen[fresh] = self.reading - batch.born[new]
         lives.due[fresh] = self.settle_at(fresh)
         lives.free(gone)
