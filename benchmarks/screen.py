@@ -108,8 +108,9 @@ def answers(
 ) -> tuple[list[float], str]:
     """Seconds from each key to the output that answers it, and how that was recognised.
 
-    A moved selection changes the background of lines, or which of ``pids`` stands there; where most keys do that, only such a chunk is an answer and a periodic refresh that
-    happens to follow the key is none ("selection"). Otherwise, e.g. where a list scrolls, it is the first output after the key ("output").
+    A moved selection changes the background of lines, or which of ``pids`` stands there; where most keys do that, only such a chunk is an
+    answer and a periodic refresh that happens to follow the key is none ("selection"). Otherwise, e.g. where a list scrolls, the first
+    output after the key ("output").
     A key without an answer within ``limit`` counts as ``inf``.
     """
     screen = Screen(columns, lines)

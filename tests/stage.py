@@ -1,7 +1,7 @@
 """Runs the real application on a terminal, with frames made up here: ``python stage.py PLAY``. For tests through a pty.
 
 Plays: calm (the usual host), hostile (names that attack), failing (readings fail), broken (the engine has a bug), hung (a
-read never returns), mouseless, bug (an action of the screen raises).
+read never returns), mouseless, bug (an action of the screen raises), lively (everything moves for some frames, then nothing does).
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import replace
 from typing import Any, cast
 
 import scenes
-from frames import INFO, Proc, build
+from frames import INFO, Proc, build, crowd
 from proctop.engine import Engine
 from proctop.records import Container, Frame, Reading, Reason
 from proctop.settings import Settings
 from proctop.sources import Source, Wants
 from proctop.tui import app
 from proctop.tui.screens.main import MainScreen
+
+LIVELY = 12  # frames
 
 NASTY = (
     "\x1b]0;pwned\x07title",
@@ -70,6 +72,8 @@ class Stage:
     def step(self, reading: Reading) -> Frame:
         if self.play == "broken" and self._tick > 0:
             raise TypeError("a bug of ours")
+        if self.play == "lively":
+            return replace(crowd(300, seed=min(self._tick, LIVELY)), tick=self._tick)
         frame = hostile(self._tick) if self.play == "hostile" else scenes.frame(self._tick)
         return replace(frame, tick=self._tick)
 

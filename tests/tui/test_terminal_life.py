@@ -291,6 +291,25 @@ def test_the_mouse_can_be_left_to_the_terminal() -> None:
         assert b"\x1b[?1000h" not in child.raw and b"\x1b[?1003h" not in child.raw
 
 
+def test_what_was_written_directly_is_what_a_full_paint_shows() -> None:
+    def cells(child: Played) -> list[tuple[str, str, str, bool]]:
+        rows = range(1, child.screen.lines)  # without the header's clock and ages
+        buffer = child.screen.buffer
+        return [(c.data, c.fg, c.bg, c.bold) for y in rows for c in (buffer[y][x] for x in range(child.screen.columns))]
+
+    with played("lively") as child:
+        child.until(lambda: child.shows("300 rows"))
+        child.press(b"\x1b[B\x1b[B")
+        while child.read(1.0):
+            pass
+        direct, written = cells(child), len(child.raw)
+        os.kill(child.pid, signal.SIGCONT)
+        child.until(lambda: len(child.raw) > written + 10_000)
+        while child.read(1.0):
+            pass
+        assert cells(child) == direct
+
+
 def test_at_rest_it_writes_next_to_nothing() -> None:
     with played("hung") as child:
         child.until(lambda: child.shows("worker.py"))

@@ -130,7 +130,8 @@ def test_the_silence_of_a_kernel_thread_says_nothing() -> None:
 def test_a_steady_leak_is_told_at_its_rate_from_the_first_reading() -> None:
     session = Session().live()
     for t in range(6):
-        session.step(lambda host, t=t: host.now(10, rss=(8 + 20 * (t + 1)) * MB, data=(4 + 20 * (t + 1)) * MB))
+        session.host.now(10, rss=(8 + 20 * (t + 1)) * MB, data=(4 + 20 * (t + 1)) * MB)
+        session.step()
         assert session.scores is not None
         told = {r.feature: r.value for r in session.scores.why[session.row(10)]}
         assert told["rss_growth"] == pytest.approx(20 * MB, rel=0.02)

@@ -91,3 +91,12 @@ def test_closing_ends_the_wait_at_once_and_says_nothing_more() -> None:
     feed.close()
     feed.join(LONG)
     assert not feed.is_alive()
+
+
+def test_a_frame_that_is_there_already_comes_first() -> None:
+    early, late = frames(2)
+    script, taken = Script(late), list[Frame | None]()
+    feed = Feed(script, cast(Engine, script), 0.001, lambda: taken.append(feed.take()), early)
+    feed.start()
+    feed.join(LONG)
+    assert taken == [early, late, None]

@@ -51,7 +51,8 @@ class Feed(threading.Thread):
         self._ticker.stop()
 
     def run(self) -> None:
-        self._announce(self._frame)
+        if self._frame is not None:
+            self._announce(self._frame)
         try:
             while (late := self._ticker.wait()) is not None:
                 if not self._one(late):

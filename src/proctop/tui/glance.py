@@ -16,7 +16,7 @@ from proctop.records import Frame
 from proctop.settings import Settings
 from proctop.tui.ink import Pen, patch
 from proctop.view import panel, table
-from proctop.view.cells import ASCII, UNICODE, Glyphs, Line
+from proctop.view.cells import ASCII, UNICODE, Glyphs, Line, line
 from proctop.view.rows import Arranger, ViewState
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
@@ -38,7 +38,8 @@ def lines(frame: Frame, state: ViewState, columns: Sequence[Column], size: tuple
     out += panel.panel(frame, past, width, 1 if height < 18 or width < 72 else 4, glyphs)
     out.append(table.titles(slots, width, state.sort, not state.reverse, glyphs))
     room = max(0, height - len(out) - 2)  # two lines of footer
-    return [*out, *(Line(cells) for cells in table.body(frame, rows, slots, 0, room, glyphs=glyphs, names=table.NAMES[0]))]
+    body = table.body(frame, rows, slots, 0, room, glyphs=glyphs, names=table.NAMES[0])
+    return [*out, *(line(cells, width) for cells in body)]
 
 
 @contextmanager
