@@ -1,10 +1,13 @@
 """Does the detector see what went wrong? Labelled recordings through the product's own path.
 
-    python -m benchmarks.detection RECORDING.npz … [--reference] [--eager]
+    python -m benchmarks.detection RECORDING.npz … [--model NAME] [--scores OUT.npz] [--reference] [--eager]
 
 A recording is NAME.npz with one value per (sample, process) in each column, ticks of 1/100 s and pages of 4096 bytes, -1 = unreadable, and
 NAME.json beside it with the labels of injected faults. Everything is replayed as readings. With ``--reference``, NAME_hkp.npz holds what
 another implementation of the same method said of each row, and how far the two agree is printed.
+
+``--scores`` writes ti, pid, start, rank, alert, why1, why2 and why3 (names of features, " low" behind those that are less than usual) of
+every row that was scored; of several recordings each into a file of its own, OUT-NAME.npz.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from proctop.engine import Engine
 from proctop.fields import COUNTER
 from proctop.records import Bools, Container, Floats, Floats32, HostCounters, HostInfo, Ints, Label, Reading
 from proctop.scoring.baseline import Baseline
+from proctop.scoring.protocol import Detector
+from proctop.scoring.registry import make
 
 TICK, PAGE = 10_000_000, 4096  # nanoseconds, bytes
 _SCALE = {"utime": TICK, "stime": TICK, "cutime": TICK, "rss": PAGE, "data": PAGE}
@@ -36,7 +41,7 @@ _SERVER_FAULTS = ("stall_", "nginx_", "redis_", "pg_")
 
 RIGHT: dict[str, set[str]] = {
     **{key: {"cpu"} for key in ("cpu_full", "cpu_partial", "livelock", "pg_runaway", "redis_lua")},
-    "miner": {"cpu", "nvctx"},
+    "miner": {"cpu", "nvctx", "new_executable"},
     **{key: {"rss_growth", "data_growth", "minflt", "rss"} for key in ("mem_fast", "mem_slow", "redis_leak")},
     "fork_storm": {"forks", "children", "minflt", "cpu", "vctx", "nvctx"},
     "io_write": {"wchar", "disk_write"},
@@ -49,6 +54,9 @@ RIGHT: dict[str, set[str]] = {
     "nginx_flood": {"rchar", "wchar", "syscalls", "cpu", "vctx", "nvctx"},
 }
 """What a person would name. ``low`` stands for any rate gone low."""
+
+BUDGETS = (6, 30)
+"""False alerts an hour at which recall is told."""
 
 
 @dataclass
@@ -103,23 +111,43 @@ class Verdicts:
 
     rank: Floats32
     alert: Floats32
+    alerting: Bools
     why: dict[int, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @classmethod
+    def nothing(cls, rows: int) -> Verdicts:
+        return cls(np.full(rows, np.nan, np.float32), np.full(rows, np.nan, np.float32), np.zeros(rows, np.bool_))
 
-def run(recording: Recording, *, lazy: bool = True) -> Verdicts:
+    def save(self, recording: Recording, path: Path) -> None:
+        """The rows that were scored."""
+        at = np.flatnonzero(~np.isnan(self.rank))
+        c = recording.columns
+        arrays: dict[str, Any] = {
+            "ti": c["ti"][at],
+            "pid": c["pid"][at],
+            "start": c["start"][at],
+            "rank": self.rank[at],
+            "alert": self.alert[at],
+        }
+        three = [(*self.why.get(row, ()), "", "", "")[:3] for row in at.tolist()]
+        for k in range(3):
+            arrays[f"why{k + 1}"] = np.array([names[k] for names in three], dtype=np.str_)
+        np.savez_compressed(path, **arrays)
+
+
+def run(recording: Recording, detector: Detector) -> Verdicts:
     """Replay through the product's own engine."""
-    engine = Engine(Baseline(lazy=lazy))
-    n = recording.columns["ti"].size
-    said = Verdicts(np.full(n, np.nan, np.float32), np.full(n, np.nan, np.float32))
+    engine = Engine(detector)
+    said = Verdicts.nothing(recording.columns["ti"].size)
     for i, reading in enumerate(recording.readings()):
         began = time.process_time()
         scores = engine.step(reading).scores
         said.seconds += time.process_time() - began
         rows = slice(recording.bounds[i], recording.bounds[i + 1])
-        said.rank[rows], said.alert[rows] = scores.rank, scores.alert
+        said.rank[rows], said.alert[rows], said.alerting[rows] = scores.rank, scores.alert, scores.alerting
         for row, reasons in scores.why.items():
-            said.why[int(recording.bounds[i]) + row] = ["low" if " low" in r.text else r.feature for r in reasons]
+            said.why[int(recording.bounds[i]) + row] = [r.feature + " low" * (" low: " in r.text) for r in reasons]
     return said
 
 
@@ -130,18 +158,21 @@ def reference(recording: Recording, path: Path) -> Verdicts:
         place = {key: i for i, key in enumerate(zip(c["ti"].tolist(), c["pid"].tolist(), c["start"].tolist(), strict=True))}
         at = np.array([place[key] for key in zip(h["ti"].tolist(), h["pid"].tolist(), h["start"].tolist(), strict=True)])
         names = [_channel(str(name)) for name in h["channels"]]
-        said = Verdicts(np.full(c["ti"].size, np.nan, np.float32), np.full(c["ti"].size, np.nan, np.float32))
+        said = Verdicts.nothing(c["ti"].size)
         said.rank[at], said.alert[at] = h["rank"], h["alert"]
         said.why = {int(row): [names[j] for j in three] for row, three in zip(at, h["why"], strict=True)}
     return said
 
 
 def _channel(name: str) -> str:
-    if name.endswith(" low"):
-        return "low"
     short = {"rd_disk": "disk_read", "wr_disk": "disk_write", "rss_grow": "rss_growth", "data_grow": "data_growth"}
     short |= {"thr_grow": "thread_growth", "fd_grow": "fd_growth"}
-    return short.get(name.lstrip("~"), name.lstrip("~"))
+    feature, gone_low, _ = name.lstrip("~").partition(" low")
+    return short.get(feature, feature) + gone_low
+
+
+def _right(kind: str, name: str) -> bool:
+    return name in RIGHT[kind] or (name.endswith(" low") and "low" in RIGHT[kind])
 
 
 @dataclass
@@ -188,7 +219,7 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
     alert = np.nan_to_num(said.alert, nan=-1.0)
     normal = [np.sort(rank[a:b][real.normal[a:b]])[::-1] for a, b in zip(recording.bounds[:-1], recording.bounds[1:], strict=True)]
     hours = (recording.times[-1] - recording.times[_WARM_UP]) / 3600
-    bars = {budget: _threshold(recording, alert, real.normal, budget * hours) for budget in (6, 30)}
+    bars = {budget: _threshold(recording, alert, real.normal, budget * hours) for budget in BUDGETS}
     rows = []
     for kind, begin, mine in real.events:
         if not mine.size:
@@ -197,12 +228,14 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
         places = [1 + int((normal[t] > rank[mine[c["ti"][mine] == t]].max()).sum()) for t in samples]
         early = [p for p, t in zip(places, samples, strict=True) if recording.times[t] < begin + _LATENCY]
         reasons = [said.why[r] for r in mine[np.argsort(-rank[mine])].tolist() if said.why.get(r)][:1]
-        first = bool(reasons) and reasons[0][0] in RIGHT[kind]
+        first = bool(reasons) and _right(kind, reasons[0][0])
         event = {"kind": kind, "top1@3": min(places[:3]) <= 1, "top3@3": min(places[:3]) <= 3}
         event |= {"in top-3": float(np.mean([p <= 3 for p in early])) if early else float("nan")}
         event |= {f"recall@{b}/h": bool(alert[mine].max() > bar) for b, bar in bars.items()}
-        rows.append(event | {"reason 1st": first, "reason in 3": bool(reasons) and any(r in RIGHT[kind] for r in reasons[0])})
+        event |= {"reason 1st": first, "reason in 3": bool(reasons) and any(_right(kind, r) for r in reasons[0])}
+        rows.append(event | {"alerted": bool(said.alerting[mine].any())})
     pooled = _means(rows)
+    pooled["false alerts/h"] = _episodes(recording, np.flatnonzero(said.alerting & real.normal)) / hours
     used = real.normal | real.positive
     pooled["AUC-PR rank"] = _average_precision(rank[used], real.positive[used])
     pooled["AUC-PR alert"] = _average_precision(alert[used], real.positive[used])
@@ -211,18 +244,20 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
 
 def _threshold(recording: Recording, alert: Floats32, normal: Bools, allowed: float) -> float:
     """The lowest threshold that costs at most ``allowed`` false episodes (runs of one process, gaps merged)."""
-    c = recording.columns
     rows = np.flatnonzero(normal)
-    rows = rows[np.lexsort((c["ti"][rows], c["start"][rows], c["pid"][rows]))]
-    high, low = float(alert[rows].max()), 0.0
+    high, low = float(alert[rows].max()), float(alert[rows].min())
     for _ in range(24):
         middle = (high + low) / 2
-        over = rows[alert[rows] > middle]
-        same = (np.diff(c["pid"][over]) == 0) & (np.diff(c["start"][over]) == 0)
-        near = np.diff(recording.times[c["ti"][over]]) <= _MERGED
-        episodes = over.size and 1 + int((~(same & near)).sum())
-        high, low = (middle, low) if episodes <= allowed else (high, middle)
+        high, low = (middle, low) if _episodes(recording, rows[alert[rows] > middle]) <= allowed else (high, middle)
     return high
+
+
+def _episodes(recording: Recording, rows: Ints) -> int:
+    c = recording.columns
+    rows = rows[np.lexsort((c["ti"][rows], c["start"][rows], c["pid"][rows]))]
+    same = (np.diff(c["pid"][rows]) == 0) & (np.diff(c["start"][rows]) == 0)
+    near = np.diff(recording.times[c["ti"][rows]]) <= _MERGED
+    return rows.size and 1 + int((~(same & near)).sum())
 
 
 def _average_precision(score: Floats32, positive: Bools) -> float:
@@ -256,12 +291,19 @@ def main() -> None:
     parser.add_argument("recording", nargs="+", type=Path)
     parser.add_argument("--reference", action="store_true", help="compare with NAME_hkp.npz")
     parser.add_argument("--eager", action="store_true", help="look at every process in every reading")
+    parser.add_argument("--model", default=Baseline.name, help="a detector by name")
+    parser.add_argument("--scores", type=Path, help="write what was said of each row")
     options = parser.parse_args()
     everything: list[dict[str, Any]] = []
+    total: dict[str, list[float]] = {"AUC-PR rank": [], "AUC-PR alert": [], "false alerts/h": []}
     for path in options.recording:
         recording = Recording.load(path)
         real = truth(recording)
-        said = run(recording, lazy=not options.eager)
+        detector = Baseline(lazy=False) if options.eager else make(options.model, share=float("inf"))
+        said = run(recording, detector)
+        if options.scores:
+            out: Path = options.scores
+            said.save(recording, out if len(options.recording) == 1 else out.with_stem(f"{out.stem}-{recording.name}"))
         pooled, events = judge(recording, said, real)
         everything += events
         n = recording.columns["ti"].size
@@ -271,8 +313,10 @@ def main() -> None:
             theirs = reference(recording, path.with_name(f"{recording.name}_hkp.npz"))
             print("  reference:", _line(judge(recording, theirs, real)[0]))
             print("  agreement:", _line(agreement(recording, said, theirs)))
+        for name in total:
+            total[name].append(pooled[name])
     print(f"all: {len(everything)} events")
-    print(_line(_means(everything)))
+    print(_line(_means(everything) | {name: float(np.mean(each)) for name, each in total.items()}))
     for kind in sorted({str(e["kind"]) for e in everything}):
         some = [e for e in everything if e["kind"] == kind]
         print(f"  {kind:<17}{len(some):>3}{_line(_means(some))}")

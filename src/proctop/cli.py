@@ -15,15 +15,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, one_of
+from proctop.scoring.catalogue import BASELINE, NoModel
+from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, one_of, state_path
 
 if TYPE_CHECKING:
     import argparse
     from types import TracebackType
 
     from proctop.containers.directory import Directory
+    from proctop.keeper import Keeper
     from proctop.recording import RecordingEngine
     from proctop.records import HostInfo
+    from proctop.scoring.protocol import Detector
     from proctop.settings import Settings
     from proctop.sources import Source
     from proctop.stream.writer import Writer
@@ -77,6 +80,13 @@ def _run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     if args.command == "doctor":
         return _doctor(settings)
+    if args.command == "models":
+        from proctop.offline.score import catalogue
+
+        print(catalogue(), end="")
+        return 0
+    if args.command == "score":
+        return _score(args, settings)
     from proctop.kernel.host import NotProcfs
     from proctop.stream import StreamError
 
@@ -99,6 +109,8 @@ def _refuse_unused(args: argparse.Namespace, settings: Settings) -> None:
                 raise SettingsError(f"--{name} goes with --batch")
     if not settings.replay and (settings.begin or settings.end):
         raise SettingsError("--begin and --end go with --replay FILE")
+    if "scope" in args and args.command is None and settings.model == BASELINE:
+        raise SettingsError("--scope goes with --model NAME; the baseline always knows every process (`proctop models` lists the others)")
 
 
 def _view(settings: Settings) -> ViewState:
@@ -189,12 +201,27 @@ def _tape(path: str, info: HostInfo) -> Writer:
 
     from proctop.stream.writer import Writer
 
-    if not path:
-        base = os.environ.get("XDG_STATE_HOME", "")
-        folder = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
-        host = "".join(c if c.isalnum() or c in "-." else "_" for c in info.hostname) or "host"
-        path = os.path.join(folder, "proctop", f"{host}-{time.strftime('%Y%m%d-%H%M%S')}.proctop")
-    return Writer(path)
+    return Writer(path or f"{state_path(os.environ, info.hostname)}-{time.strftime('%Y%m%d-%H%M%S')}.proctop")
+
+
+def _keeper(settings: Settings, detector: Detector, info: HostInfo) -> Keeper | None:
+    """What was learned before, taken up; a recording that is looked at again teaches nothing for later."""
+    if not settings.baseline:
+        return None
+    from proctop.keeper import Keeper
+    from proctop.scoring.baseline import Baseline
+    from proctop.scoring.store import BaselineError
+
+    if not isinstance(detector, Baseline):
+        raise SettingsError("--baseline goes with --model baseline: other models are not kept")
+    path = f"{state_path(os.environ, info.hostname)}.baseline" if settings.baseline == NAMED else settings.baseline
+    keeper = Keeper(path, detector, info, save=not settings.replay)
+    try:
+        if remark := keeper.load():
+            print(f"proctop: {remark}", file=sys.stderr)
+    except BaselineError as error:
+        raise Refused(f"--baseline: {error}") from None
+    return keeper
 
 
 def _engine(settings: Settings, info: HostInfo, stack: ExitStack) -> RecordingEngine:
@@ -203,11 +230,22 @@ def _engine(settings: Settings, info: HostInfo, stack: ExitStack) -> RecordingEn
     from proctop.scoring.registry import make
     from proctop.stream import WriteFailed
 
-    engine = RecordingEngine(make(settings.model, budget=settings.budget), lambda path: _tape(path, info), WriteFailed)
-    stack.callback(engine.stop)
+    try:
+        detector = make(settings.model, budget=settings.budget, scope=settings.scope)
+    except NoModel as error:
+        raise SettingsError(str(error)) from None
+    engine = RecordingEngine(detector, lambda path: _tape(path, info), WriteFailed, _keeper(settings, detector, info))
+    stack.callback(_end, engine)
     if settings.record:
         engine.start("" if settings.record == NAMED else settings.record)
     return engine
+
+
+def _end(engine: RecordingEngine) -> None:
+    """Close what the engine writes; what could not be kept is told once the screen has gone."""
+    engine.close()
+    if engine.unkept:
+        print(f"proctop: {engine.unkept}", file=sys.stderr)
 
 
 def _batch(settings: Settings, stack: ExitStack) -> int:
@@ -314,6 +352,32 @@ def _check_theme(settings: Settings) -> None:
     known = Proctop(replace(settings, theme=DEFAULTS.theme), actions=Actions(settings.procfs)).available_themes
     if wrong := one_of(known, "theme")(settings.theme):
         raise SettingsError(f"--theme: {wrong}")
+
+
+def _score(args: argparse.Namespace, settings: Settings) -> int:
+    """Figures go to standard output, or to standard error where that carries the rows."""
+    from proctop.offline.score import Job, run
+    from proctop.offline.writing import FORMATS, Unwritable
+    from proctop.sources.events import EventsError
+    from proctop.stream import StreamError
+
+    if args.rows and not args.output:
+        raise SettingsError("--format goes with -o FILE")
+    if args.output and os.path.exists(args.output) and os.path.exists(args.file) and os.path.samefile(args.file, args.output):
+        raise SettingsError("-o would write over FILE")
+    _end_on_signals()
+    suffix = os.path.splitext(args.output)[1][1:]
+    chosen = settings.model if settings.model != BASELINE or "model" in args else ""
+    job = Job(args.file, chosen, settings.scope, args.features, args.output, args.rows or (suffix if suffix in FORMATS else "csv"))
+    try:
+        remark = run(job, sys.stderr if args.output == "-" else sys.stdout)
+    except (EventsError, StreamError, Unwritable) as error:
+        raise Refused(str(error)) from None
+    except NoModel as error:
+        raise SettingsError(str(error)) from None
+    if remark:
+        print(f"proctop: {remark}", file=sys.stderr)
+    return 0
 
 
 def _doctor(settings: Settings) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from proctop.kernel.host import Denied, Host, Unreadable
+from proctop.settings import state_path
 
 SAMPLE = 400
 """Processes whose files are tried, at most."""
@@ -138,9 +139,17 @@ def _private(place: Place) -> Iterator[Check]:
     yield Check(
         "io and descriptors",
         _LIMITED,
-        f"denied for {denied} of {len(pids)} processes, shown as –",
+        f"{'io is' if _counts_descriptors(host) else 'both are'} denied for {denied} of {len(pids)} processes, shown as –",
         *_ptrace_lacking(place),
     )
+
+
+def _counts_descriptors(host: Host) -> bool:
+    """Whether the size of the directory tells, which needs no privileges (since Linux 6.2)."""
+    try:
+        return host.size(f"{host.proc}/self/fd") > 0
+    except Unreadable:
+        return False
 
 
 def _ptrace_lacking(place: Place) -> tuple[str, str]:
@@ -214,8 +223,13 @@ def _cgroups(place: Place) -> Iterator[Check]:
     found = {("cgroup",): "v1", ("cgroup2",): "v2", ("cgroup", "cgroup2"): "hybrid, v1 and v2"}
     version = found.get(tuple(sorted(kinds & {"cgroup", "cgroup2"})))
     if version is None:
+        where = f"{place.host.sys}/fs/cgroup"
         yield Check(
-            "cgroups", _OFF, "no cgroup numbers, containers by path only", f"no hierarchy is mounted below {place.host.sys}/fs/cgroup"
+            "cgroups",
+            _OFF,
+            "no cgroup numbers, containers by path only",
+            f"no hierarchy is mounted below {where}",
+            f"sudo mount -t cgroup2 none {where}",
         )
     else:
         yield Check("cgroups", _WORKS, version)
@@ -265,6 +279,26 @@ def _bpf(place: Place) -> Iterator[Check]:
     yield Check("eBPF", _UNUSED, "not used by this version", lacking)
 
 
+def _history(place: Place) -> Iterator[Check]:
+    """What a budget of alerts rests on: a tail of scores is not to be learned in minutes."""
+    from proctop.private import read_private
+    from proctop.scoring.store import LARGEST, BaselineError, load
+
+    path = f"{state_path(place.environ, _text(place.host, f'{place.host.proc}/sys/kernel/hostname') or '')}.baseline"
+    promise = "6 to 12 false alerts an hour are honest, fewer take a day of history"
+    try:
+        past = load(read_private(path, LARGEST))
+    except FileNotFoundError:
+        yield Check("alert budget", _LIMITED, promise, "nothing is kept from session to session", f"{place.program} --baseline")
+    except (OSError, BaselineError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        yield Check("alert budget", _LIMITED, promise, f"{path}: {said}", f"rm {path}")
+    else:
+        hours = 0.0 if past.began is None else (past.now - past.began) / 3600
+        state, why = (_WORKS, "") if hours >= 24 else (_LIMITED, promise)
+        yield Check("alert budget", state, f"{hours:.1f} h of history in {path}", why)
+
+
 def _terminal(place: Place) -> Iterator[Check]:
     term, environ = place.environ.get("TERM", ""), place.environ
     if place.terminal is None or term in ("", "dumb"):
@@ -308,6 +342,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _runtimes,
     _taskstats,
     _bpf,
+    _history,
     _terminal,
     _locale,
 )

@@ -111,7 +111,7 @@ def _first(cur: Reading) -> Batch:
 def _publish(cur: Reading, values: Floats32, dt: float, where: Ints, active: Bools, born: Bools) -> Batch:
     for array in (values, where, active, born):
         array.flags.writeable = False
-    return Batch(SCHEMA, cur.pid, cur.start, values, cur.labels, dt, where, active, born)
+    return Batch(SCHEMA, cur.pid, cur.start, values, cur.labels, dt, where, active, born, cur.counters[_PPID])
 
 
 def _born(cur: Reading, where: Ints, dt: float) -> Bools:

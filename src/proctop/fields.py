@@ -171,7 +171,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("score", "SCORE", 9, 0, "how unlike its own normal, in nats; bar and number"),
     _column("history", "HISTORY", 12, 8, "the score over the last readings", text=True),
     _column("pid", "PID", 7, 0, "process id", ascending=True),
-    _column("user", "USER", 9, 6, "effective user", text=True),
+    _column("user", "USER", 8, 6, "effective user", text=True),
     _column("state", "S", 1, 7, "R running, S sleeping, D waiting for io, Z zombie, T stopped, I idle", text=True),
     _column("cpu", "CPU%", 6, 0, "cpu, percent of one core, all threads"),
     _column("rss", "MEM", 6, 0, "resident memory"),

@@ -41,7 +41,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """The parser, and its long flags."""
-    known = ["--help", "--version", "--config", "--print-config", "--output"]
+    known = ["--help", "--version", "--config", "--print-config", "--output", "--features"]
 
     def flag(group: Any, name: str, *spelled: str, said: str = "", **more: Any) -> None:
         known.append(spelled[-1])
@@ -81,7 +81,9 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     flag(look, "readonly", "--readonly", action="store_true")
     scoring = parser.add_argument_group("scoring")
     flag(scoring, "model", "--model", metavar="NAME")
+    flag(scoring, "scope", "--scope", metavar="global|container|image|comm|process")
     flag(scoring, "alerts", "--alerts", metavar="N/h")
+    flag(scoring, "baseline", "--baseline", metavar="FILE", nargs="?", const=NAMED)
     tape = parser.add_argument_group("recordings")
     flag(tape, "record", "-w", "--record", metavar="FILE", nargs="?", const=NAMED)
     flag(tape, "replay", "-r", "--replay", metavar="FILE")
@@ -104,6 +106,30 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         "doctor", parents=[where], allow_abbrev=False, help="what works on this host, what does not, and what would change it"
     )
     flag(doctor, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
+    score = commands.add_parser(
+        "score", allow_abbrev=False, help="score a recording or an events table (CSV): figures, the ten highest, every row to a file"
+    )
+    score.add_argument("file", metavar="FILE", help="a recording, or a CSV with a header and a row per process and interval")
+    flag(score, "model", "--model", metavar="NAME", said="model; default: baseline for a recording, ocsvm for a table")
+    flag(score, "scope", "--scope", metavar="global|container|image|comm|process")
+    score.add_argument(
+        "--features",
+        metavar="NAME,…",
+        type=_names,
+        default=(),
+        help="features the model is given; default: all rates, or the nine of an events table",
+    )
+    score.add_argument(
+        "--format",
+        dest="rows",
+        choices=("csv", "json", "parquet"),
+        metavar="csv|json|parquet",
+        help="format of the rows that -o writes; default: by the name of the file, else csv",
+    )
+    score.add_argument(
+        "-o", "--output", metavar="FILE", default="", help="write every row with its score to this file, - for standard output"
+    )
+    commands.add_parser("models", allow_abbrev=False, help="the models: what they are good for, and what they cost")
     return parser, known
 
 

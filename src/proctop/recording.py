@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from proctop.engine import Engine
+from proctop.keeper import Keeper
 from proctop.records import Frame, Reading
 from proctop.scoring.protocol import Detector
 
@@ -22,8 +23,11 @@ class Tape(Protocol):
     def close(self) -> None: ...
 
 
+_PATIENCE = 0.5  # seconds
+
+
 class RecordingEngine(Engine):
-    """An engine whose frames can be recorded as they are made.
+    """An engine whose frames can be recorded as they are made, and whose detector's memory can be kept.
 
     A write that fails becomes a note of its frame, and the next frame is a new attempt: the view goes on. :meth:`start`
     and :meth:`stop` may be called from another thread than :meth:`step`.
@@ -31,12 +35,15 @@ class RecordingEngine(Engine):
     Args:
         load: opens a tape for a path, "" = one named after host and time.
         failure: what a tape raises.
+        keeper: of what the detector learned.
     """
 
-    def __init__(self, detector: Detector, load: Callable[[str], Tape], failure: type[Exception]) -> None:
+    def __init__(self, detector: Detector, load: Callable[[str], Tape], failure: type[Exception], keeper: Keeper | None = None) -> None:
         super().__init__(detector)
         self._load = load
         self._failure = failure
+        self._keeper = keeper
+        self._stepping = threading.Lock()
         self._lock = threading.Lock()
         self._tape: Tape | None = None
         self.trouble = ""
@@ -47,6 +54,11 @@ class RecordingEngine(Engine):
         """The file being written, "" = none."""
         tape = self._tape
         return "" if tape is None else tape.path
+
+    @property
+    def unkept(self) -> str:
+        """Why what was learned could not be kept, "" = it was, or was not to be."""
+        return self._keeper.trouble if self._keeper is not None else ""
 
     def start(self, path: str = "") -> None:
         """Record from the next reading on. Raises ``failure`` when the file cannot be opened."""
@@ -62,8 +74,17 @@ class RecordingEngine(Engine):
             if tape is not None:
                 tape.close()
 
+    def close(self) -> None:
+        """End the recording, and keep what was learned. Waits a moment for a step that is under way."""
+        self.stop()
+        if self._keeper is not None and self._stepping.acquire(timeout=_PATIENCE):
+            self._keeper.close()  # and no step comes after it
+
     def step(self, reading: Reading) -> Frame:
-        frame = super().step(reading)
+        with self._stepping:
+            frame = super().step(reading)
+            if self._keeper is not None:
+                self._keeper.step(reading)
         with self._lock:
             self.trouble = ""
             if self._tape is not None:
@@ -71,4 +92,5 @@ class RecordingEngine(Engine):
                     self._tape.write(frame)
                 except self._failure as error:
                     self.trouble = str(error)
-        return replace(frame, reading=replace(reading, notes=(*reading.notes, self.trouble))) if self.trouble else frame
+        told = [said for said in (self.trouble, self.unkept) if said]
+        return replace(frame, reading=replace(reading, notes=(*reading.notes, *told))) if told else frame

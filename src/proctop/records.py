@@ -253,6 +253,7 @@ class Batch:
         prev: int64[n], index of the same process in the batch before, -1 = first seen here.
         active: bool[n], did anything in this interval (cpu, run time, a switch or a system call).
         born: bool[n], first seen here and started within the interval: rates are totals since birth over its age.
+        ppid: float64[n], pids of the parents, NaN = unknown; None = nobody's is known.
     """
 
     schema: tuple[str, ...]
@@ -264,6 +265,7 @@ class Batch:
     prev: Ints
     active: Bools
     born: Bools
+    ppid: Floats | None = None
 
     def __len__(self) -> int:
         return int(self.pid.size)
@@ -307,7 +309,7 @@ class Reason:
     feature: str
     value: float
     usual: tuple[float, float]
-    against: str  # "own" or "cohort"
+    against: str  # "own", "cohort", "container" or "host"
     text: str
 
 
@@ -322,6 +324,7 @@ class Scores:
         alerting: bool[n], within the budget.
         status: int8[n] of :class:`Status`.
         why: reasons by row, most telling first, at most three; rows with nothing to say are absent.
+        notes: one-line remarks for the screen: "loda is slow: it scores 500 of 1,700 processes a reading".
     """
 
     rank: Floats32
@@ -330,6 +333,32 @@ class Scores:
     alerting: Bools
     status: NDArray[np.int8]
     why: Mapping[int, tuple[Reason, ...]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """A time during which a process alerted. Times are wall seconds since the epoch.
+
+    Attributes:
+        key, comm, container: the culprit, which may have gone since.
+        start, peak, end: of the first reading, the worst and the last so far.
+        score: the slow score at its peak; per_hour: how often one this high comes by chance.
+        why: reasons at the peak.
+        open: it goes on; incident: the user said that it is no false alarm.
+    """
+
+    key: ProcKey
+    comm: str
+    container: Container | None
+    start: float
+    peak: float
+    end: float
+    score: float
+    per_hour: float
+    why: tuple[Reason, ...]
+    open: bool = False
+    incident: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -375,13 +404,16 @@ class Trail:
 
     def of(self, row: int, count: int) -> Floats32:
         """float32[count], the last scores of a row, oldest first; NaN before its birth and in gaps."""
-        slot = int(self.slot[row])
-        shown = min(count, self.last - int(self.born[row]) + 1, len(self.ranks))
-        out = np.full(count, np.nan, dtype=np.float32)
-        for k in range(shown):
-            vector = self.ranks[len(self.ranks) - 1 - k]
-            if slot < vector.size:
-                out[count - 1 - k] = vector[slot]
+        past: Floats32 = self.past(np.array([row]), count)[0]
+        return past
+
+    def past(self, rows: Index | Ints, count: int) -> Floats32:
+        """float32[m, count], as :meth:`of` for ``m`` rows at once."""
+        slot, born = self.slot[rows], self.born[rows]
+        out = np.full((slot.size, count), np.nan, dtype=np.float32)
+        for age, vector in zip(range(count), reversed(self.ranks), strict=False):
+            known = (born <= self.last - age) & (slot < vector.size)
+            out[known, count - 1 - age] = vector[slot[known]]
         return out
 
 
@@ -396,3 +428,4 @@ class Frame:
     host: HostRates
     history: Trail
     warming: float  # share of the warm-up done, 1.0 = warm
+    alerts: tuple[AlertEvent, ...] = ()  # open, or ended within the last minute; most recent first

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from proctop.fields import COLUMN, FEATURE
+from proctop.scoring.catalogue import SCOPES, wrong
 
 if TYPE_CHECKING:
     from proctop.view.rows import ViewState
 
 FORMATS = ("table", "json", "csv")
 SOURCES = ("auto", "bpf", "proc")
-MODELS = ("baseline",)
 NAMED = "auto"
 """Record to a file named after host and time."""
 
@@ -98,8 +98,14 @@ class Settings:
     color: bool = _setting(True, "use colours; NO_COLOR in the environment turns them off too")
     mouse: bool = _setting(True, "take mouse clicks; false leaves them to the terminal, to select text")
     readonly: bool = _setting(False, "leave out signals and renice")
-    alerts: str = _setting("6/h", "false alerts to accept, per hour (h) or day (d)", _budget)
-    model: str = _setting("baseline", "detector that scores the processes", one_of(MODELS, "model"))
+    alerts: str = _setting(
+        "6/h", "false alerts to accept, per hour (h) or day (d); fewer than some six an hour take a day of history to keep", _budget
+    )
+    model: str = _setting("baseline", "detector that scores the processes (proctop models lists them)", lambda name: wrong(name, nearest))
+    baseline: str = _setting(
+        "", "keep what was learned in this file and begin with it; without FILE (auto), in one named after the host; empty: keep nothing"
+    )
+    scope: str = _setting("global", "how many models: global, or one per container, image, comm or process", one_of(SCOPES, "scope"))
     source: str = _setting("auto", "where readings come from: auto (best available), bpf or proc", one_of(SOURCES, "source"))
     procfs: str = _setting("/proc", "where the host's procfs is mounted")
     sysfs: str = _setting("/sys", "where the host's sysfs is mounted")
@@ -153,6 +159,13 @@ def default_path(environ: Mapping[str, str]) -> str:
     if not os.path.isabs(base):
         base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
     return os.path.join(base, "proctop", "config.toml")
+
+
+def state_path(environ: Mapping[str, str], hostname: str) -> str:
+    """The XDG place of what is kept of a host, and the beginning of its name: ``$XDG_STATE_HOME/proctop/HOST``."""
+    base = environ.get("XDG_STATE_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
+    return os.path.join(folder, "proctop", "".join(c if c.isalnum() or c in "-." else "_" for c in hostname) or "host")
 
 
 def read_file(path: str, *, required: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import scenes
 from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
+from proctop.tui.commands import Palette
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.screens.menus import Choice, Confirm
 from proctop.tui.screens.pages import Help, ProcessDetail
@@ -395,17 +396,64 @@ async def test_quit(key: str) -> None:
 
 async def test_the_palette_lists_sorts_views_and_themes() -> None:
     async with running() as pilot:
-        await pilot.press("ctrl+p", *"theme proctop-light")
-        await pilot.pause(0.3)
-        await pilot.press("enter")
+        await pilot.press("ctrl+p", *"theme proctop-light", "enter")
         await pilot.pause()
         assert pilot.app.theme == "proctop-light"
+        await pilot.press("ctrl+p", *"zvsize", "home", *(["backspace"] * 6), *"sort vsize", "enter")
+        await pilot.pause()
+        assert main(pilot).state.sort == "vsize"
+        await pilot.press("ctrl+p", *"list flat", "enter")
+        await pilot.pause()
+        assert main(pilot).state.tree
+
+
+async def test_the_palette_offers_only_what_can_be_done_and_takes_nothing_from_an_empty_list() -> None:
+    async with running(scenes.app(Settings(readonly=True), actions=Recorded(readonly="read-only"))) as pilot:
+        await pilot.press("ctrl+p")
+        screen = pilot.app.screen
+        assert isinstance(screen, Palette)
+        assert "sort by cpu" in [item.label for item in screen.menu.items]
+        assert not any("signal" in item.label or "nice −" in item.label for item in screen.menu.items)
+        await pilot.press(*"no such thing", "enter")
+        assert pilot.app.screen is screen and not screen.menu.items
+        await pilot.press("escape")
+        assert pilot.app.screen is main(pilot)
+
+
+@pytest.mark.parametrize("key", ["f6", "u", "ctrl+p", "h", "enter", "f9"])
+async def test_a_screen_that_is_left_twice_takes_no_other_with_it(key: str) -> None:
+    async with running() as pilot:
+        await pilot.press("down", key)
+        over = pilot.app.screen
+        assert over is not main(pilot)
+        over.dismiss()
+        over.dismiss()
+        await pilot.pause()
+        assert pilot.app.screen is main(pilot)
+
+
+async def test_a_page_takes_a_frame_before_its_widgets_are_there() -> None:
+    async with running() as pilot:
+        shown = main(pilot).shown
+        assert shown is not None
+        page = ProcessDetail(WORKER, shown, None)
+        page.show(shown)
+        pilot.app.push_screen(page)
+        page.show(shown)
+        await pilot.pause()
+        assert any("a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
+
+
+async def test_a_key_that_is_refused_says_why() -> None:
+    async with running(scenes.app(actions=Recorded(readonly="a recording"))) as pilot:
+        await pilot.press("down", "f9")
+        assert [n.message for n in pilot.app._notifications] == ["a recording: processes are only looked at"]
 
 
 async def test_settings_are_where_the_screen_begins() -> None:
     chosen = Settings(sort="cpu", reverse=True, tree=False, filter="cpu>=0", user="root", kernel=False, columns=("pid", "fds", "command"))
     async with running(scenes.app(chosen)) as pilot:
-        assert lines(pilot)[0].split()[:3] == ["PID", "FDS", "COMMAND"]
+        assert lines(pilot)[0].split()[:4] == ["PID", "FDS", "CPU%▲", "COMMAND"]  # what orders is shown
         assert main(pilot).state.sort == "cpu" and 2 not in pids(pilot) and 6001 not in pids(pilot)
 
 

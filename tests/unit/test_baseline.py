@@ -10,7 +10,8 @@ import pytest
 from proctop.features import derive
 from proctop.records import Batch, ProcKey, Reading, Scores, Status
 from proctop.scoring.baseline import WARM_UP, Baseline
-from proctop.scoring.registry import NAMES, make
+from proctop.scoring.catalogue import NAMES
+from proctop.scoring.registry import make
 from traffic import MB, MS, Host
 
 QUIET = 120  # readings of normal life

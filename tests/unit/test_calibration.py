@@ -20,8 +20,8 @@ def scores(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 
 def test_a_session_starts_from_what_other_hosts_showed() -> None:
-    assert rate(Calibration(), 2.97) == pytest.approx(125)
-    assert rate(Calibration(), 2.97 + 1.15) == pytest.approx(125 / np.e)
+    assert rate(Calibration(), 2.55) == pytest.approx(125)
+    assert rate(Calibration(), 2.55 + 0.75) == pytest.approx(125 / np.e)
 
 
 def test_higher_scores_are_rarer() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from frames import NAN, REDIS, Proc, build, host
-from proctop.records import Frame, Reason, Status
+from proctop.fields import COLUMNS
+from proctop.records import Frame, Gap, Reason, Status
 from proctop.view import cells, panel, table
 from proctop.view.cells import ASCII, UNICODE, Cell, Line
-from proctop.view.rows import Arranger, ViewState
+from proctop.view.rows import Arranger, Rows, ViewState
 
 REASON = Reason("wchar", 4e7, (0.0, 1.2e6), "own", "writes 38 MB/s, usual 0–1.2 MB/s")
 
@@ -27,7 +28,8 @@ def names(total: int, contained: bool = True) -> list[str]:
 
 
 def test_eighty_columns_hold_what_matters() -> None:
-    assert names(80) == ["score", "pid", "cpu", "rss", "container", "command", "why"]
+    assert names(80) == ["score", "pid", "user", "state", "cpu", "rss", "command", "why"]  # the container gives way to the reason
+    assert names(88) == ["score", "pid", "cpu", "rss", "container", "command", "why"]
     assert names(80, contained=False) == ["score", "pid", "user", "state", "cpu", "rss", "command", "why"]
 
 
@@ -42,7 +44,42 @@ def test_all_default_columns_are_there_when_there_is_room() -> None:
 def test_a_wider_terminal_never_loses_the_reason() -> None:
     for total in range(80, 300):
         widths = {slot.column.name: slot.width for slot in table.layout(total)}
-        assert widths["why"] >= 20 and widths["command"] >= 12
+        assert widths["why"] >= 24 and widths["command"] >= 12
+
+
+@pytest.mark.parametrize("name", [*(c.name for c in COLUMNS if c.width), "minflt", "thread_growth"])
+@pytest.mark.parametrize("total", [40, 80, 200])
+def test_the_column_that_orders_is_always_there(name: str, total: int) -> None:
+    slots = table.layout(total, sort=name)
+    assert [slot.column.name for slot in slots].count(name) == 1
+    assert sum(slot.width + 1 for slot in slots) - 1 <= total
+    shown = "".join(cell.text for cell in table.titles(slots, total, name, True, UNICODE).cells)
+    assert shown.count("▼") == 1 and len(shown) == total
+
+
+def test_a_tree_has_room_for_its_names() -> None:
+    for total in range(80, 200):
+        wide, flat = ({s.column.name: s.width for s in table.layout(total, tree=tree)} for tree in (True, False))
+        assert wide["command"] > flat["command"] and wide["why"] >= 24
+
+
+def test_deep_in_a_tree_the_name_still_shows() -> None:
+    frame = one()
+    rows = Rows(np.array([0]), np.array([30]), ("│  " * 30 + "└─ ",), np.zeros(1, dtype=np.bool_))
+    cells = table.body(frame, rows, table.layout(80, tree=True), 0, 1, glyphs=UNICODE, names="name")[0]
+    text = next(cell.text for cell in cells if "└─" in cell.text)
+    assert text.startswith("…") and "└─ worker" in text
+
+
+def test_few_refusals_are_no_news_for_the_header() -> None:
+    def says(*gaps: Gap) -> str:
+        frame = build([Proc(i, "x") for i in range(1, 101)], gaps=gaps)
+        return text_of(panel.header(frame, 160, UNICODE, panel.Mode()).cells)
+
+    assert "F1" not in says(Gap("io", 2, "io of others is refused"), Gap("blkio_delay", 100, "delay accounting is off"))
+    assert "io of others is refused" not in says(Gap("io", 2, "io of others is refused"))
+    assert "io of others is refused" in says(Gap("io", 3, "io of others is refused"))
+    assert "hidden by hidepid" in says(Gap("processes", 0, "hidden by hidepid"))
 
 
 def test_the_column_under_the_mouse() -> None:
@@ -58,7 +95,8 @@ def test_the_column_under_the_mouse() -> None:
     [
         ({"status": Status.WARMING}, "warming  "),
         ({"status": Status.NEW}, "new      "),
-        ({"status": Status.NEW, "rank": 2.5}, "new  2.5 "),
+        ({"status": Status.NEW, "rank": 0.6}, "new  0.6 "),
+        ({"status": Status.NEW, "rank": 2.5}, "▉    2.5 "),
         ({"rank": 0.0}, "     0.0 "),
         ({"rank": NAN}, "       – "),
         ({"rank": 6.0, "per_hour": 5.0}, "██   6.0 "),

@@ -193,7 +193,10 @@ def test_an_unforeseen_error_is_one_line_unless_asked_for(tmp_path: Path) -> Non
     assert "Traceback" in done.stderr
 
 
-def test_models_are_the_ones_of_the_registry() -> None:
-    from proctop.scoring.registry import NAMES
+def test_a_model_is_named_in_the_catalogue_or_by_its_import_path() -> None:
+    from proctop.scoring.catalogue import NAMES
 
-    assert settings.MODELS == NAMES
+    for name in (*NAMES, "shop.models:forest"):
+        assert settings.check("model", name, "--model") == name
+    with pytest.raises(settings.SettingsError, match='did you mean "ocsvm"'):
+        settings.check("model", "ocsvn", "--model")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,24 @@ def test_both_forms_tell_the_same(tmp_path: Path) -> None:
 def test_everything_that_does_not_work_says_why(tmp_path: Path) -> None:
     for checks in (examined(tmp_path), examined(Path("/proc")) if os.path.isdir("/proc/self") else {}):
         assert all(check.why for check in checks.values() if check.state in ("off", "limited"))
+
+
+def test_a_budget_is_promised_by_what_has_been_watched(tmp_path: Path) -> None:
+    from proctop.private import replace_private
+    from proctop.scoring.baseline import Baseline
+    from proctop.scoring.store import dump
+
+    tree(tmp_path, sys__kernel__hostname="node1\n")
+    environ = {"TERM": "xterm", "XDG_STATE_HOME": str(tmp_path / "state")}
+    path = tmp_path / "state" / "proctop" / "node1.baseline"
+
+    def budget() -> Check:
+        return examined(tmp_path, environ=environ)["alert budget"]
+
+    assert budget().state == "limited" and budget().remedy == "/bin/proctop --baseline"
+    learned = Baseline().learned("node1", "")
+    for hours, state in ((3.0, "limited"), (25.0, "works")):
+        replace_private(str(path), dump(replace(learned, began=0.0, now=hours * 3600)))
+        assert budget().state == state and budget().finding.startswith(f"{hours:.1f} h of history")
+    path.write_bytes(b"junk")
+    assert "not a baseline" in budget().why

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import shutil
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from proctop.fields import COUNTER
 from proctop.kernel.host import Denied, Host, NotProcfs, Unreadable, Vanished
+from proctop.kernel.subject import Subject
 from proctop.kernel.words import MOST_STUCK, PATIENCE, Command, Words
 from proctop.records import Container, ProcKey, Reading
 from proctop.sources import Wants
@@ -429,6 +432,16 @@ def test_a_tree_that_is_no_procfs(tmp_path: Path, text: str | None) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_tree_that_goes_away_is_told_and_not_taken_for_the_end_of_all_processes(tree: ProcTree) -> None:
+    tree.add(Proc(7))
+    source = LiveSource(tree.host())
+    assert len(read(source))
+    (tree.proc / "stat").unlink()  # its held descriptor still reads, as after a lazy umount
+    with pytest.raises(NotProcfs, match="--procfs DIR"):
+        source.read()
+    source.close()
+
+
 def test_garbage_in_one_process_costs_one_row(tree: ProcTree) -> None:
     for pid in (5, 6, 7):
         tree.add(Proc(pid))
@@ -503,6 +516,47 @@ class Unlisted(TreeHost):
         if self.blind and path == self.proc:
             raise Unreadable(path, errno.EMFILE)
         return super().names(path)
+
+
+@dataclass(frozen=True)
+class Ending(TreeHost):
+    """Does not list process 7 any more while ``ended``; ``full``: its stat cannot be read for want of descriptors."""
+
+    ended: list[bool] = field(default_factory=list)
+    full: list[bool] = field(default_factory=list)
+
+    def names(self, path: str) -> list[str]:
+        return [name for name in super().names(path) if not (self.ended and name == "7")]
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        if self.full and path.endswith("/7/stat"):
+            raise Unreadable(path, errno.EMFILE)
+        return super().read(path, limit)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_one_that_ends_between_its_files_and_the_listing_leaves_nothing(tree: ProcTree, full: bool) -> None:
+    proc = Proc(7)
+    for one in (proc, Proc(8), Proc(9)):
+        tree.add(one)
+    host = Ending(str(tree.proc), str(tree.sys), tree.clock, 100, 4096, 1000)
+    source = LiveSource(host)
+    settled(source, host)
+    tree.ran(proc, utime=70)
+    tree.add(Proc(10))
+    host.ended.append(True)
+    if full:
+        host.full.append(True)
+    while 7 in (reading := read(source)).pid:
+        tree.ran(proc, utime=80)
+    shutil.rmtree(tree.proc / "7")
+    pids = [read(source).pid.tolist() for _ in range(2)]
+    gc.collect()
+    left = [one.pid for one in gc.get_objects() if type(one) is Subject]
+    source.close()
+    assert [gone.key.pid for gone in reading.exits] == [7]
+    assert pids == [[1, 8, 9, 10]] * 2
+    assert 7 not in left
 
 
 def test_published_arrays_are_read_only_and_kept(tree: ProcTree) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from proctop import fields
-from proctop.records import CgroupCounters, Container, Exit, Floats, Frame, HostRates, Ints, Label, Pressure, Reason, Status
+from proctop.records import AlertEvent, CgroupCounters, Container, Exit, Floats, Frame, HostRates, Ints, Label, Pressure, Reason, Status
 from proctop.view import values
 from proctop.view.rows import Rows
 
@@ -61,8 +61,9 @@ def reading(frame: Frame, order: Ints) -> Json:
         "warming": _finite(frame.warming),
         "host": _host(frame),
         "gaps": [{"field": gap.field, "count": gap.count, "reason": gap.reason} for gap in source.gaps],
-        "notes": list(source.notes),
+        "notes": [*source.notes, *frame.scores.notes],
         "exits": [_exit(gone) for gone in source.exits],
+        "alerts": [_alert(event) for event in frame.alerts],
         "cgroups": {path: _cgroup(counters) for path, counters in source.cgroups.items()},
         "processes": _processes(frame, order),
     }
@@ -101,6 +102,24 @@ def _container(container: Container | None) -> Json | None:
 def _exit(gone: Exit) -> Json:
     out = {"pid": gone.key.pid, "start": gone.key.start, "ppid": gone.ppid, **_words(gone.label)}
     return out if gone.code is None else out | {"code": gone.code}
+
+
+def _alert(event: AlertEvent) -> Json:
+    with np.errstate(divide="ignore"):
+        every = _finite(float(np.float64(1.0) / event.per_hour))
+    return {
+        "pid": event.key.pid,
+        "start": event.key.start,
+        "comm": event.comm,
+        "container": _container(event.container),
+        "began": rfc3339(event.start),
+        "peaked": rfc3339(event.peak),
+        "ended": None if event.open else rfc3339(event.end),
+        "incident": event.incident,
+        "score": _finite(event.score),
+        "every_hours": every,
+        "why": [_reason(reason) for reason in event.why],
+    }
 
 
 def _words(label: Label) -> Json:

@@ -101,8 +101,13 @@ def _header(frame: Frame, shown: int, glyphs: Glyphs) -> list[str]:
         f"disk {_rate(host.disk_read)} read {_rate(host.disk_write)} written",
         f"net {_rate(host.net_rx)} in {_rate(host.net_tx)} out",
     ]
-    missing = [f"{units.MISSING} {gap.field}: {gap.reason} ({gap.count})" for gap in reading.gaps]
-    return [glyphs.plain(line) for line in ("  ".join(first), "  ".join(second), *missing, *reading.notes)]
+    # Delays for storage stand in no column and in no score; no count where nobody knows how many.
+    missing = [
+        f"{units.MISSING} {gap.field}: {gap.reason}" + (f" ({gap.count})" if gap.count else "")
+        for gap in reading.gaps
+        if gap.field != "blkio_delay"
+    ]
+    return [glyphs.plain(line) for line in ("  ".join(first), "  ".join(second), *missing, *reading.notes, *frame.scores.notes)]
 
 
 def _percent(share: float) -> str:

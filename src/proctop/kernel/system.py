@@ -16,6 +16,7 @@ from proctop.records import DiskCounters, Gap, HostCounters, Ints, NetCounters, 
 from proctop.sanitize import clean_bytes
 
 VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")
+_VMSTAT_KEYS = [(name, f"\n{name} ".encode()) for name in VMSTAT]
 _SECTOR = 512  # diskstats counts in these whatever the disk's own size (Documentation/block/stat.rst)
 _NAN = float("nan")
 _MOST_CPUS = 1 << 16  # the kernel's own limit is 8192 (NR_CPUS)
@@ -61,11 +62,10 @@ def meminfo(raw: bytes, path: str = "meminfo") -> dict[str, int]:
     """``/proc/meminfo`` in bytes; lines without ``kB`` (huge page counts) as they are."""
     out = {}
     for number, line in enumerate(raw.split(b"\n"), 1):
-        name, colon, rest = line.partition(b":")
-        words = rest.split()
-        if colon and words:
+        words = line.split()
+        if len(words) > 1 and words[0].endswith(b":"):
             try:
-                out[name.decode("ascii", "replace")] = int(words[0]) * (1024 if len(words) > 1 else 1)
+                out[words[0][:-1].decode("ascii", "replace")] = int(words[1]) * (1024 if len(words) > 2 else 1)
             except ValueError:
                 raise Malformed(path, number, "number", line) from None
     return out
@@ -85,12 +85,17 @@ def loadavg(raw: bytes, path: str = "loadavg") -> tuple[_Load | None, int]:
 
 def vmstat(raw: bytes, path: str = "vmstat") -> dict[str, int]:
     """The lines of ``/proc/vmstat`` named in :data:`VMSTAT`, as far as they are there."""
-    words = raw.split()
-    found = dict(zip(words[::2], words[1::2], strict=False))
-    try:
-        return {name: int(found[key]) for name in VMSTAT if (key := name.encode()) in found}
-    except ValueError:
-        raise Malformed(path, 1, "number", raw) from None
+    text = b"\n" + raw + b"\n"
+    out = {}
+    for name, key in _VMSTAT_KEYS:
+        begin = text.find(key)
+        if begin >= 0:
+            begin += len(key)
+            try:
+                out[name] = int(text[begin : text.index(b"\n", begin)])
+            except ValueError:
+                raise Malformed(path, text.count(b"\n", 0, begin), "number", text[begin:]) from None
+    return out
 
 
 def pressure(raw: bytes, path: str = "pressure") -> Pressure:

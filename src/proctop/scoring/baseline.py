@@ -11,20 +11,25 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.records import Batch, Bools, Floats32, Index, Ints, ProcKey, Reason, Scores, Status
+from proctop.scoring.blame import excuse, remember
 from proctop.scoring.calibration import Calibration, Episodes
 from proctop.scoring.evidence import combine, evidence, host_tails
 from proctop.scoring.explain import NOTABLE, Explainer
-from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, forget, keep, learn, weigh
-from proctop.scoring.memory import SETTLED, YOUNG, Memory
+from proctop.scoring.learning import excursions, forget, keep, learn, weigh
+from proctop.scoring.memory import OLD_NEWS, SETTLED, YOUNG, Memory
 from proctop.scoring.quiet import SLOW_SPAN, sample
+from proctop.scoring.recall import learned, recall
+from proctop.scoring.store import Learned
 from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, SLOW_FROM, UNITS, Steps, bins, steps
 from proctop.scoring.vigil import sleep
 
 WARM_UP = 30
 """Readings before a score means anything."""
 
+_SURE = 90  # readings before what was never seen is likely to be rare: scores count for less until then
 _SCORED = 20  # samples before own history outweighs the cohort's
 _FADE_EVERY = 64
+_NEWS = 300.0  # seconds in which what is new becomes old
 _PATIENCE = 4  # doublings of the pause between attempts to let a process sleep
 _FAST, _SLOW = np.float32(0.5), np.float32(0.2)
 _SCORED_FEATURES = len(FAST)
@@ -34,15 +39,15 @@ class Baseline:
     """Hierarchical kernel-histogram predictive tails.
 
     ``budget``: false alerts an hour that are acceptable on this host. ``lazy=False`` looks at every process in every reading:
-    the yardstick.
+    the yardstick. ``small=True`` is for a single process.
     """
 
     name = "baseline"
 
-    def __init__(self, *, budget: float = 6.0, lazy: bool = True) -> None:
+    def __init__(self, *, budget: float = 6.0, lazy: bool = True, small: bool = False) -> None:
         self.budget = budget
         self._lazy = lazy
-        self._memory = Memory()
+        self._memory = Memory(small=small)
         self._calibration = Calibration()
         self._episodes = Episodes()
         self._explainer = Explainer()
@@ -58,6 +63,21 @@ class Baseline:
         if self._batch is not None:
             row = np.flatnonzero((self._batch.pid == key.pid) & (self._batch.start == key.start))
             self._memory.lives.accepted[self._memory.slots[row]] = True
+            self._memory.lives.novel[self._memory.slots[row]] = 0
+            self._memory.lives.calm[self._memory.slots[row]] = 0
+
+    def incident(self, key: ProcKey) -> None:
+        if self._batch is not None:
+            self._episodes.drop(self._memory.slots[(self._batch.pid == key.pid) & (self._batch.start == key.start)])
+
+    def learned(self, host: str, boot: str) -> Learned:
+        """What is worth keeping, as a copy. ``host`` is its name, ``boot`` its boot id."""
+        return learned(self._memory, self._calibration, self._now, self._batch, host, boot)
+
+    def restore(self, past: Learned, host: str, boot: str) -> None:
+        """Begin with what was kept; before the first step only."""
+        self._now = recall(self._memory, self._calibration, past, host, boot)
+        self._tails = host_tails(self._memory.host)
 
     def step(self, batch: Batch, *, explain: int = 64) -> Scores:
         before, gap = self._batch, batch.dt != batch.dt
@@ -70,6 +90,7 @@ class Baseline:
         if gap or before is None:
             return self._scores(batch)
         self._now += batch.dt
+        remember(self._memory.lives, self._memory.slots, batch.active)
         rows = self._awake(batch, before)
         e, measured = self._evaluate(batch, before, rows)
         self._advance()
@@ -102,7 +123,7 @@ class Baseline:
         return np.flatnonzero(there & (moved | (due & ~blank)))
 
     def _evaluate(self, batch: Batch, before: Batch, rows: Index) -> tuple[Floats32, Floats32]:
-        """Score and learn ``rows``. Their evidence float32[m, 31], and what their channels measured float32[m, 29]."""
+        """Score and learn ``rows``. Their evidence float32[m, 32], and what their channels measured float32[m, 29]."""
         lives, slots = self._memory.lives, self._memory.slots[rows]
         place = batch.prev[rows]
         self._memory.settle(slots, place, before)
@@ -126,17 +147,20 @@ class Baseline:
         self._tails = host_tails(self._memory.host)
         e = evidence(self._memory, self._tails, slots, mature, step)
         score = combine(e)
-        lives.score[slots] = score
         lives.lull[slots] = lives.idle[slots] > 0
         lives.idle[slots] = values[:, IDLE]
-        out = (score > EXCURSION) | (e[:, IDLE] > EXCURSION_IDLE)
+        if self._memory.arrived:
+            news = lives.novel[slots] * np.float32(np.exp(-batch.dt / _NEWS))
+            lives.novel[slots] = np.where(news < OLD_NEWS, 0, news)
+        out = excursions(lives, slots, score, e[:, IDLE])
         self._learn(slots, mature, out, bins(step), batch.dt)
+        lives.score[slots] = excuse(lives, slots, score, out, np.nan_to_num(values[:, IDLE]), batch.dt)
         return e, measured
 
     def _advance(self) -> None:
         """Two speeds, for sleepers too."""
         lives, end = self._memory.lives, self._memory.lives.slots
-        score = lives.score[:end]
+        score = lives.score[:end] * np.float32(min(self._memory.reading / _SURE, 1.0))
         lives.fast[:end] += (score - lives.fast[:end]) * _FAST
         lives.alert[:end] += (score - lives.alert[:end]) * _SLOW
 
@@ -145,7 +169,7 @@ class Baseline:
         lives, slots = self._memory.lives, self._memory.slots[rows]
         lives.due[slots] = self._memory.reading + 1
         still = lives.lull[slots] | (measured[:, IDLE] > 0)
-        settled = (lives.n[slots] >= SLOW_SPAN) & (lives.out[slots] == 0) & (lives.kept[slots] == 0)
+        settled = (lives.n[slots] >= SLOW_SPAN) & (lives.out[slots] == 0) & (lives.kept[slots] == 0) & (lives.novel[slots] == 0)
         calm = np.flatnonzero(still & settled & (lives.retry[slots] <= self._memory.reading))
         slots = slots[calm]
         wait, score = sleep(self._memory, self._tails, slots, e[calm], measured[calm], dt)

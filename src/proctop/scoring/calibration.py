@@ -1,13 +1,15 @@
 """How rare a score is on this host: an exponential tail fitted to the peaks of past episodes.
 
 An episode is a run of slow scores above 1.5, gaps of up to 10 s merged, and its peak is what counts. Peaks over a high threshold u are
-exponential with mean excess β (Pickands 1975, with shape 0), so a score a comes by chance R(a) = rate·exp(−(a − u)/β) times an hour.
-u is the 41st largest peak of the last day. A session starts from what other hosts showed, weighing 20 minutes.
+exponential with mean excess β, median excess β·ln 2 (Pickands 1975, with shape 0), so a score a comes by chance
+R(a) = rate·exp(−(a − u)/β) times an hour. u is the 41st largest peak of the last day. A session starts from what other hosts showed, weighing 20 minutes.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import log
+from statistics import median
 
 import numpy as np
 
@@ -22,7 +24,7 @@ MERGED = 10.0
 _KEPT = 40
 _DAY = 24
 _HOUR = 3600.0
-_COLD_U, _COLD_BETA, _COLD_RATE, _COLD_HOURS = 2.97, 1.15, 125.0, 1 / 3
+_COLD_U, _COLD_BETA, _COLD_RATE, _COLD_HOURS = 2.55, 0.75, 125.0, 1 / 3
 _COLD_PEAKS = 4  # so many peaks of other hosts steady the mean excess of few
 
 
@@ -31,15 +33,15 @@ class Calibration:
 
     def __init__(self) -> None:
         self._hours: deque[tuple[float, list[float]]] = deque()  # (begin, the largest peaks of that hour)
-        self._began: float | None = None
+        self.began: float | None = None
         self._hours_seen = 0.0
         self._fit = (EPISODE, _COLD_BETA, 0.5)  # u, β, peaks above u
 
     def observe(self, now: float, peaks: list[float]) -> None:
         """Time goes on (seconds, monotonic), and these episodes ended."""
-        if self._began is None:
-            self._began = now
-        self._hours_seen = min((now - self._began) / _HOUR, float(_DAY))
+        if self.began is None:
+            self.began = now
+        self._hours_seen = min((now - self.began) / _HOUR, float(_DAY))
         stale = bool(self._hours) and now - self._hours[0][0] > (_DAY + 1) * _HOUR
         if stale:
             self._hours.popleft()
@@ -53,12 +55,24 @@ class Calibration:
         if peaks or stale:
             self._refit()
 
+    def state(self) -> tuple[tuple[float, tuple[float, ...]], ...]:
+        """Begin and largest peaks of each hour."""
+        return tuple((begin, tuple(peaks)) for begin, peaks in self._hours)
+
+    def restore(self, began: float | None, now: float, hours: tuple[tuple[float, tuple[float, ...]], ...]) -> None:
+        """The way back, at the time ``now`` at which it was saved."""
+        self.began = began
+        self._hours = deque((begin, sorted(peaks, reverse=True)[: _KEPT + 1]) for begin, peaks in hours[-_DAY - 1 :])
+        if began is not None:
+            self._hours_seen = min(max(now - began, 0.0) / _HOUR, float(_DAY))
+        self._refit()
+
     def _refit(self) -> None:
         peaks = sorted((p for _, hour in self._hours for p in hour), reverse=True)
         kept = peaks[:_KEPT]
         u = peaks[_KEPT] if len(peaks) > _KEPT else EPISODE
-        excess = sum(kept) - len(kept) * u
-        self._fit = (u, (excess + _COLD_PEAKS * _COLD_BETA) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
+        beta = (median(kept) - u) / log(2) if kept else 0.0  # of an exponential; a few incidents among the peaks do not move it
+        self._fit = (u, (beta * len(kept) + _COLD_PEAKS * _COLD_BETA) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
 
     def per_hour(self, alert: Floats32) -> Floats32:
         """float32[n]: how often an hour an episode reaches ``alert`` by chance.
@@ -81,6 +95,11 @@ class Episodes:
         self._open = np.zeros(0, dtype=np.intp)
         self._peak: Floats = np.zeros(0)
         self._last: Floats = np.zeros(0)
+        self._dropped = np.zeros(0, dtype=np.bool_)
+
+    def drop(self, slots: Index) -> None:
+        """The running episodes of ``slots`` are incidents: their peaks will not be told."""
+        self._dropped |= np.isin(self._open, slots)
 
     def step(self, now: float, alert: Floats32, gone: Index) -> list[float]:
         """Peaks of the episodes that ended: calm for :data:`MERGED` seconds, or ``gone``. ``alert`` is float32 by slot."""
@@ -92,11 +111,12 @@ class Episodes:
         slots = np.union1d(self._open[~done], over)
         peak = np.zeros(slots.size)
         last = np.zeros(slots.size)
+        dropped = np.zeros(slots.size, dtype=np.bool_)
         at = np.searchsorted(slots, self._open[~done])
-        peak[at], last[at] = self._peak[~done], self._last[~done]
+        peak[at], last[at], dropped[at] = self._peak[~done], self._last[~done], self._dropped[~done]
         at = np.searchsorted(slots, over)
         peak[at] = np.maximum(peak[at], alert[over])
         last[at] = now
-        ended: list[float] = self._peak[done].tolist()
-        self._open, self._peak, self._last = slots, peak, last
+        ended: list[float] = self._peak[done & ~self._dropped].tolist()
+        self._open, self._peak, self._last, self._dropped = slots, peak, last, dropped
         return ended

@@ -20,7 +20,6 @@ from proctop.scoring.tails import (
     CHANNEL,
     CHANNELS,
     EVIDENCE,
-    EVIDENCES,
     IDLE,
     LEVELS,
     LOWER,
@@ -28,6 +27,7 @@ from proctop.scoring.tails import (
     SF,
     STEPS,
     TABLE,
+    TAILS,
     UPPER,
     Steps,
 )
@@ -38,18 +38,20 @@ _LOWER_FROM = 20
 _CHUNK = 4096  # pairs: what fits the second-level cache with its three gathers
 _LEAST, _MOST = np.float32(1e-7), np.float32(1)
 
-_OWN = np.full(EVIDENCES, 6.0, dtype=np.float32)
-_OWN[LEVELS] = 0.1
+_OWN = np.full(TAILS, 20.0, dtype=np.float32)
+_OWN[LEVELS] = 0.5
 _OWN[IDLE] = 0.1
 _OWN[UPPER:] = 0.1
-_WEIGHT = np.array([0.6 if j < UPPER and name in ("disk_read", "majflt") else 1.0 for j, name in enumerate(EVIDENCE)], dtype=np.float32)
-_SHIFT = np.where(np.arange(EVIDENCES) < UPPER, 0, STEPS)
+_WEIGHT = np.array(
+    [0.6 if j < UPPER and name in ("disk_read", "majflt") else 1.0 for j, name in enumerate(EVIDENCE[:TAILS])], dtype=np.float32
+)
+_SHIFT = np.where(np.arange(TAILS) < UPPER, 0, STEPS)
 
 
 def host_tails(host: Kinds) -> Floats32:
     """float32[2, 31, 93]: g of the young and of the mature, for every evidence and step. ``host`` has two rows, young and mature."""
     hist, mass = host.hist[:2], host.mass[:2]
-    out = np.empty((2, EVIDENCES, STEPS), dtype=np.float32)
+    out = np.empty((2, TAILS, STEPS), dtype=np.float32)
     out[:, :UPPER] = (hist[:, :UPPER] @ SF.T + np.float32(0.005)) / (mass[:, :UPPER, None] + np.float32(0.5))
     low = slice(CHANNELS - LOWER, CHANNELS)
     out[:, UPPER:] = (hist[:, low].sum(axis=0) @ CDF.T + np.float32(0.05)) / (mass[:, low].sum(axis=0)[:, None] + np.float32(0.5))
@@ -57,7 +59,7 @@ def host_tails(host: Kinds) -> Floats32:
 
 
 def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: Steps) -> Floats32:
-    """float32[m, 31]: e of each evidence; 0 where the value is missing or cannot be unusual.
+    """float32[m, 32]: e of each evidence; 0 where the value is missing or cannot be unusual.
 
     ``slots`` int64[m] all have books, ``mature`` is 0 or 1, ``step`` uint8[m, 29].
     """
@@ -77,7 +79,7 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
     container_rows = lives.container[slots]
     for begin in range(0, pairs.size, _CHUNK):
         part = pairs[begin : begin + _CHUNK]
-        row, j = np.divmod(part, EVIDENCES)
+        row, j = np.divmod(part, TAILS)
         s, channel = steps[part].astype(np.int64), CHANNEL[j]
         kernel = TABLE.take(s + _SHIFT[j], axis=0)
         g = tails[mature[row], j, s]
@@ -93,7 +95,7 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
         k = _OWN[j]
         p = (_dot(lives.hist, own, kernel) + k * q) / (n + k)
         out[part] = -np.log(np.clip(p, _LEAST, _MOST)) * _WEIGHT[j]
-    return out.reshape(asked.shape)
+    return np.concatenate([out.reshape(asked.shape), lives.novel[slots][:, None]], axis=1)
 
 
 def _dot(hist: Floats32, rows: Index, kernel: Floats32) -> Floats32:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
-from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
+from proctop.records import Batch, Bools, Floats, Floats32, Index, Ints, Reason
 from proctop.scoring.memory import Memory, cohort
-from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, FAST, IDLE, SLOW_FROM, UNITS, UPPER, value_at
+from proctop.scoring.novelty import Arrival
+from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, FAST, IDLE, NOVEL, SLOW_FROM, UNITS, UPPER, value_at
 
 NOTABLE = 1.5
 """nats: rows ranked below it need no reason."""
 
 _TELLING = 2.0  # nats: evidence below it is no reason
 _STICKY = 0.4  # nats: what was named a reading ago is preferred, so that reasons do not flicker
+_SYMPTOM = np.array([{"nvctx": 2.0, "vctx": 1.0}.get(name, 0.0) for name in EVIDENCE], dtype=np.float32)
+"""nats by which a reason comes later, because it tells what something else brings about: who wants the cpu gets preempted."""
+
 _MOST = 3
 _OWN = 10  # samples of a process before its own history is the yardstick
 
@@ -33,20 +35,19 @@ class Explainer:
     def step(self, batch: Batch, memory: Memory, rows: Index, e: Floats32, value: Floats32) -> dict[int, tuple[Reason, ...]]:
         """Reasons of ``rows`` of ``batch`` (those with something to say).
 
-        ``e`` float32[m, 31] is their evidence, ``value`` float32[m, 29] what their channels measured, in the units of the features.
+        ``e`` float32[m, 32] is their evidence, ``value`` float32[m, 29] what their channels measured, in the units of the features.
         """
         slots = memory.slots[rows]
         picks = self._choose(slots, e)
-        i = np.array([k for k, chosen in enumerate(picks) for _ in chosen], dtype=np.int64)
-        j = np.array([j for chosen in picks for j in chosen], dtype=np.int64)
-        channel = _shown(CHANNEL[j], j, value[i])
-        reasons = iter(_reasons(batch, rows[i], slots[i], j, channel, value[i, channel], memory))
+        i = np.array([k for k, chosen in enumerate(picks) for j in chosen if j != NOVEL], dtype=np.int64)
+        j = np.array([j for chosen in picks for j in chosen if j != NOVEL], dtype=np.int64)
+        reasons = iter(_reasons(batch, rows[i], slots[i], j, value[i], memory))
         said, why = {}, {}
         for row, slot, chosen in zip(rows.tolist(), slots.tolist(), picks, strict=True):
-            told = tuple(islice(reasons, len(chosen)))
+            told = [newcomer(memory.arrived[slot]) if j == NOVEL else next(reasons) for j in chosen]
             now = (chosen, tuple(sorted(told, key=_within)))
-            if not chosen:
-                now = self._said.get(slot, now)  # the rank is a mean over the last readings, and so is what explains it
+            if all(_within(r) for r in told):
+                now = self._said.get(slot, ((), ()))  # the rank is a mean over the last readings, and so is what explains it
             if now[1]:
                 said[slot] = now
                 why[row] = now[1]
@@ -55,7 +56,7 @@ class Explainer:
 
     def _choose(self, slots: Ints, e: Floats32) -> list[tuple[int, ...]]:
         """For each row at most three evidences, each feature once, most telling first."""
-        liked = e.copy()
+        liked = e - _SYMPTOM
         for i, slot in enumerate(slots.tolist()):
             if slot in self._said:
                 liked[i, list(self._said[slot][0])] += _STICKY
@@ -75,24 +76,49 @@ def _shown(channel: Ints, j: Ints, value: Floats32) -> Ints:
 
 
 def _within(reason: Reason) -> bool:
-    """Is the value within what is usual? Rare together with the rest, but no headline."""
+    """Is the value within what is usual? Rare together with the rest, but no headline, and alone it explains nothing."""
     return reason.usual[0] <= reason.value <= reason.usual[1]
 
 
-def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, channel: Ints, value: Floats32, memory: Memory) -> list[Reason]:
-    """One reason for each (row, evidence), told by a value of ``channel``."""
-    lives, cohorts = memory.lives, memory.cohorts
-    books = lives.book[slots]
-    own = lives.mass[books, channel] >= _OWN
-    group = lives.cohort[slots] * 2
-    hist = np.where(own[:, None], lives.hist[books, channel], cohorts.hist[group, channel] + cohorts.hist[group + 1, channel])
-    low, high = usual(hist, UNITS[channel])
+def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, memory: Memory) -> list[Reason]:
+    """One reason for each (row, evidence); ``value`` float32[m, 29]."""
+    every, slow = np.arange(len(j)), CHANNEL[j]
+    channel = _shown(slow, j, value)
+    own, low, high = _yardstick(slots, channel, memory)
+    now = value[every, channel]
+    blurred = np.flatnonzero((channel != slow) & (low <= now) & (now <= high))  # unusual only for lasting
+    if blurred.size:
+        channel[blurred] = slow[blurred]
+        own[blurred], low[blurred], high[blurred] = _yardstick(slots[blurred], slow[blurred], memory)
+        now = value[every, channel]
     out = []
-    for row, k, x, a, b, mine in zip(rows.tolist(), j.tolist(), value.tolist(), low.tolist(), high.tolist(), own.tolist(), strict=True):
+    for row, k, x, a, b, mine in zip(rows.tolist(), j.tolist(), now.tolist(), low.tolist(), high.tolist(), own.tolist(), strict=True):
         feature = FEATURES[FEATURE[EVIDENCE[k]]]
         text = words(feature, k >= UPPER, x, a, b, "" if mine else f" for {cohort(batch.labels[row])}")
         out.append(Reason(feature.name, x, (a, b), "own" if mine else "cohort", text))
     return out
+
+
+def _yardstick(slots: Ints, channel: Ints, memory: Memory) -> tuple[Bools, Floats, Floats]:
+    """Whether own history is what counts bool[m], and what is usual float64[m] twice."""
+    lives, cohorts = memory.lives, memory.cohorts
+    books, group = lives.book[slots], lives.cohort[slots] * 2
+    own = lives.mass[books, channel] >= _OWN
+    hist = np.where(own[:, None], lives.hist[books, channel], cohorts.hist[group, channel] + cohorts.hist[group + 1, channel])
+    return own, *usual(hist, UNITS[channel])
+
+
+def newcomer(arrival: Arrival) -> Reason:
+    """Said of a process whose name is new where it runs.
+
+    >>> from proctop.records import Container, Label
+    >>> newcomer(Arrival(Label("xmrig", container=Container("c0ffee", name="web")), "xmrig", "nginx")).text
+    'first xmrig in web, started by nginx'
+    """
+    container = arrival.label.container
+    where = f"in {container.title}" if container else "on this host"
+    by = f", started by {arrival.parent}" if arrival.parent else ""
+    return Reason(EVIDENCE[NOVEL], 1.0, (0.0, 0.0), "container" if container else "host", f"first {arrival.label.comm} {where}{by}")
 
 
 def usual(hist: Floats32, unit: Floats) -> tuple[Floats, Floats]:

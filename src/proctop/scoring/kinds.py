@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from proctop.records import Ints
+from proctop.records import Floats32, Ints
 from proctop.scoring.quiet import Counts
 from proctop.scoring.tails import BINS, CHANNELS
+
+_FIRST_MASS = np.float32(60)  # what a group takes over from another like it, in samples
+_KNOWS = 20  # samples after which it needs no such help
 
 FADE = 0.98
 """Every 64 readings what a group knows is multiplied by this."""
@@ -27,6 +30,8 @@ class Kinds:
         self._members: OrderedDict[Hashable, int] = OrderedDict()
         self._count = np.zeros(limit + 1, dtype=np.int64)
         self._free = list(range(limit, 0, -1))
+        self._likeness: dict[int, str] = {}
+        self._latest: dict[str, int] = {}  # likeness → the group that last had it
         rows = (limit + 1) * ages
         self.hist = np.zeros((rows, CHANNELS, BINS), dtype=np.float32)  # pages of zeros cost nothing until touched
         self.mass = np.zeros((rows, CHANNELS), dtype=np.float32)
@@ -53,11 +58,50 @@ class Kinds:
         for key, group in self._members.items():
             if not self._count[group]:
                 del self._members[key]
+                likeness = self._likeness.pop(group, "")
+                if self._latest.get(likeness) == group:
+                    del self._latest[likeness]
                 rows = slice(group * self._ages, (group + 1) * self._ages)
                 self.hist[rows] = 0
                 self.mass[rows] = 0
                 return group
         return 0
+
+    def liken(self, group: int, likeness: str) -> None:
+        """``group`` is like others of this ``likeness``: what the last of them knows is what it begins with."""
+        if not group or not likeness or self._likeness.get(group) == likeness:
+            return
+        self._likeness[group] = likeness
+        other = self._latest.get(likeness, group)
+        self._latest[likeness] = group
+        to, of = (slice(g * self._ages, (g + 1) * self._ages) for g in (group, other))
+        known = self.mass[of].max()
+        if other != group and known > 0 and self.mass[to].max() < _KNOWS:
+            share = min(_FIRST_MASS / known, np.float32(1))
+            self.hist[to] += self.hist[of] * share
+            self.mass[to] += self.mass[of] * share
+
+    def state(self) -> tuple[list[tuple[str, str]], Floats32]:
+        """Each group's key and likeness, least recently used first, and their histograms float32[groups * ages, 29, 24]."""
+        groups = np.array(list(self._members.values()), dtype=np.int64)
+        rows = (groups[:, None] * self._ages + np.arange(self._ages)).reshape(-1)
+        names = [(str(key), self._likeness.get(group, "")) for key, group in self._members.items()]
+        return names, self.hist[rows]
+
+    def restore(self, names: Sequence[tuple[str, str]], hist: Floats32) -> None:
+        """The way back, into fresh groups; the most recently used where there is room for fewer."""
+        begin = max(len(names) - self._limit, 0)
+        for i, (key, likeness) in enumerate(names[begin:], begin):
+            if key in self._members:
+                continue
+            group = self._free.pop()
+            self._members[key] = group
+            if likeness:
+                self._likeness[group] = likeness
+                self._latest[likeness] = group
+            to, of = (slice(g * self._ages, (g + 1) * self._ages) for g in (group, i))
+            self.hist[to] = hist[of]
+            self.mass[to] = hist[of].sum(axis=2)
 
     def add(self, rows: Ints, counts: Counts) -> None:
         """Learn ``counts``, those of process ``i`` into row ``rows[i]``; negative rows learn nothing."""

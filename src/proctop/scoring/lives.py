@@ -15,7 +15,8 @@ EXCURSIONS_KEPT = 4
 _BOOKS = 16384  # room at first; pages that hold only zeros cost nothing until touched, and copying to grow would cost twice
 
 _FRESH = ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "idle", "lull", "failed", "retry")
-_BY_SLOT = (*_FRESH, "cohort", "container", "kernel", "book", "seen", "due")
+_FRESH_TOO = ("novel", "moves", "client")
+_BY_SLOT = (*_FRESH, *_FRESH_TOO, "cohort", "container", "kernel", "book", "seen", "due")
 
 
 class Lives:
@@ -26,13 +27,15 @@ class Lives:
     ``accepted`` by the user; ``cohort`` and ``container`` groups; ``kernel`` threads; ``book``, -1 = none yet;
     ``seen`` the reading up to which it was learned, ``idle`` its idle time then, ``lull`` whether it was silent before that;
     ``due`` the reading at which it is looked at even when silent,
-    ``failed`` attempts to let it sleep, ``retry`` the reading of the next.
+    ``failed`` attempts to let it sleep, ``retry`` the reading of the next; ``novel`` nats of evidence that it is new here;
+    ``moves`` the last 64 readings, a bit each; ``client`` silent because another is unusual.
     By book: ``hist`` float32[books, 29, 24], ``mass`` float32[books, 29], ``slow`` float32[books, 9] the slow means,
     ``held`` uint8[books, 4, 29] the bins of kept samples.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = _BOOKS) -> None:
         self.slots = 0
+        self._room = room
         self.books = 0
         self._free: list[int] = []
         self._free_books: list[int] = []
@@ -55,6 +58,9 @@ class Lives:
         self.lull = np.zeros(0, dtype=np.bool_)
         self.failed = np.zeros(0, dtype=np.int8)
         self.retry = np.zeros(0, dtype=np.int64)
+        self.novel = np.zeros(0, dtype=np.float32)
+        self.moves = np.zeros(0, dtype=np.uint64)
+        self.client = np.zeros(0, dtype=np.bool_)
         self.hist = np.zeros((0, CHANNELS, BINS), dtype=np.float32)
         self.mass = np.zeros((0, CHANNELS), dtype=np.float32)
         self.slow = np.zeros((0, len(SLOW)), dtype=np.float32)
@@ -71,7 +77,7 @@ class Lives:
                 setattr(self, name, _grown(getattr(self, name), size))
         slots = np.array([*reused, *range(self.slots, end)], dtype=np.int64)
         self.slots = end
-        for name in _FRESH:
+        for name in (*_FRESH, *_FRESH_TOO):
             getattr(self, name)[slots] = 0
         self.book[slots] = -1
         return slots
@@ -82,7 +88,7 @@ class Lives:
         reused = [self._free_books.pop() for _ in range(min(count, len(self._free_books)))]
         end = self.books + count - len(reused)
         if end > len(self.mass):
-            size = max(_BOOKS, 2 * end)
+            size = max(self._room, 2 * end)
             for name in ("hist", "mass", "slow", "held"):
                 setattr(self, name, _grown(getattr(self, name), size))
         books = np.array([*reused, *range(self.books, end)], dtype=np.int64)

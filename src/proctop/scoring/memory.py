@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from proctop.records import Batch, Index, Ints, Label
+from proctop.records import Batch, Container, Floats32, Index, Ints, Label, ProcKey
 from proctop.scoring.kinds import Kinds
 from proctop.scoring.learning import learn
 from proctop.scoring.lives import Lives
+from proctop.scoring.novelty import Arrival, Novelty
 from proctop.scoring.quiet import SLOW_SPAN, Counts, silence
 from proctop.scoring.tails import FAST, IDLE, SLOW_FROM
 
@@ -17,23 +18,31 @@ YOUNG = 3
 SETTLED = 2
 """The first samples of a life are its groups' only."""
 
+OLD_NEWS = 0.5
+"""nats: what was new, and tells less than this, is not new."""
+
 _SETTLE_EVERY, _SETTLE_PARTS = 64, 16
+_PID_MAX = 1 << 22  # include/linux/threads.h
 
 
 class Memory:
     """Lives and groups.
 
     ``slots`` int64[n] are the slots of the rows of the last batch, ``reading`` the number of readings so far. Cohorts and the host
-    know the young (row ``2 g``) and the mature (``2 g + 1``) apart.
+    know the young (row ``2 g``) and the mature (``2 g + 1``) apart. A ``small`` one is for a single process.
     """
 
-    def __init__(self) -> None:
-        self.lives = Lives()
-        self.cohorts = Kinds(1000, ages=2)
-        self.containers = Kinds(500)
+    def __init__(self, *, small: bool = False) -> None:
+        self.lives = Lives(1) if small else Lives()
+        self.cohorts = Kinds(1 if small else 1000, ages=2)
+        self.containers = Kinds(1 if small else 500)
         self.host = Kinds(0, ages=2)
         self.slots: Ints = np.zeros(0, dtype=np.int64)
+        self.novelty = Novelty()
+        self.arrived: dict[int, Arrival] = {}
         self.reading = 0
+        self.past: dict[ProcKey, tuple[int, Floats32, Floats32]] = {}
+        """Samples, histograms and slow means of processes that a session before this one knew."""
 
     def follow(self, batch: Batch, before: Batch | None) -> Ints:
         """Carry slots over to the rows of ``batch``; returns those whose processes have gone."""
@@ -52,34 +61,76 @@ class Memory:
         slots[known] = old[batch.prev[known]]
         new = np.flatnonzero(~known)
         slots[new] = fresh = lives.take(new.size)
+        self.meet(batch, new, fresh)
         for slot, row in zip(fresh.tolist(), new.tolist(), strict=True):
             label = batch.labels[row]
             lives.cohort[slot] = self.cohorts.join(cohort(label))
-            lives.container[slot] = -1 if label.container is None else self.containers.join(label.container.id)
+            lives.container[slot] = -1 if label.container is None else self._inside(label.container)
             lives.kernel[slot] = label.kernel
         lives.seen[fresh] = self.reading - batch.born[new]
         lives.due[fresh] = self.settle_at(fresh)
         lives.free(gone)
+        if self.past:
+            self._recognise(batch, new, fresh)
+        for slot in gone.tolist():
+            self.arrived.pop(slot, None)
         self.slots = slots
         return gone
+
+    def _inside(self, container: Container) -> int:
+        """The group of a container, which begins with what its image did elsewhere."""
+        group = self.containers.join(container.id)
+        self.containers.liken(group, container.image)
+        return group
+
+    def _recognise(self, batch: Batch, rows: Index, slots: Ints) -> None:
+        """Give those that are known from before their histories back. All others of that time have ended."""
+        lives, past = self.lives, self.past
+        keys = [ProcKey(*key) for key in zip(batch.pid[rows].tolist(), batch.start[rows].tolist(), strict=True)]
+        known = [(slot, past[key]) for slot, key in zip(slots.tolist(), keys, strict=True) if key in past]
+        lives.open_books(np.array([slot for slot, _ in known], dtype=np.int64))
+        for slot, (n, hist, slow) in known:
+            lives.n[slot] = n
+            book = lives.book[slot]
+            lives.hist[book], lives.mass[book], lives.slow[book] = hist, hist.sum(axis=1), slow
+        self.past = {}
 
     def rename(self, batch: Batch, before: Batch, rows: Index) -> None:
         """An exec that changes the name keeps the life and changes the cohort."""
         lives = self.lives
         rows = rows[batch.active[rows] & (batch.prev[rows] >= 0)]
+        renamed = []
         for row, place in zip(rows.tolist(), batch.prev[rows].tolist(), strict=True):
             label, then = batch.labels[row], before.labels[place]
             if label is then:
                 continue
             slot = int(self.slots[row])
             if cohort(label) != cohort(then):
+                renamed.append(row)
                 self.cohorts.leave(lives.cohort[slot : slot + 1])
                 lives.cohort[slot] = self.cohorts.join(cohort(label))
             inside, inside_then = (x.container.id if x.container else None for x in (label, then))
             if inside != inside_then:
                 if lives.container[slot] >= 0:
                     self.containers.leave(lives.container[slot : slot + 1])
-                lives.container[slot] = -1 if inside is None else self.containers.join(inside)
+                lives.container[slot] = -1 if label.container is None else self._inside(label.container)
+            elif label.container is not None:
+                self.containers.liken(int(lives.container[slot]), label.container.image)
+        if renamed:
+            self.meet(batch, np.array(renamed), self.slots[renamed])
+
+    def meet(self, batch: Batch, rows: Index, slots: Ints) -> None:
+        """Who appears under a name here, and how unheard of that is. Those that were there before anyone looked are no news."""
+        people = np.array([not batch.labels[row].kernel for row in rows.tolist()], dtype=np.bool_)
+        rows, slots = rows[people], slots[people]
+        parents = parents_of(batch, rows)
+        arrivals = [Arrival(batch.labels[row], cohort(batch.labels[row]), name) for row, name in zip(rows.tolist(), parents, strict=True)]
+        found = self.novelty.evidence(arrivals, self.reading)
+        for slot, row, arrival, nats in zip(slots.tolist(), rows.tolist(), arrivals, found, strict=True):
+            news = nats if nats >= OLD_NEWS and (batch.born[row] or batch.prev[row] >= 0) else 0.0
+            self.lives.novel[slot] = news
+            if news:
+                self.arrived[slot] = arrival
 
     def settle_at(self, slots: Ints) -> Ints:
         """The reading at which those without a history are counted, some of them at a time."""
@@ -126,6 +177,17 @@ class Memory:
         """Let groups forget a little."""
         for kinds in (self.cohorts, self.containers, self.host):
             kinds.fade()
+
+
+def parents_of(batch: Batch, rows: Index) -> list[str]:
+    """The kinds of the parents of ``rows``, "" where they are not known."""
+    if batch.ppid is None or not rows.size:
+        return [""] * rows.size
+    order = np.argsort(batch.pid, kind="stable")
+    ppid = batch.ppid[rows]
+    wanted = np.where(np.abs(ppid) <= _PID_MAX, ppid, -1).astype(np.int64)
+    at = order[np.minimum(np.searchsorted(batch.pid, wanted, sorter=order), len(batch) - 1)]
+    return [cohort(batch.labels[k]) if found else "" for k, found in zip(at.tolist(), (batch.pid[at] == wanted).tolist(), strict=True)]
 
 
 def cohort(label: Label) -> str:

@@ -28,3 +28,7 @@ class Detector(Protocol):
     def accept(self, key: ProcKey) -> None:
         """Take what the process does now as its normal."""
         ...
+
+    def incident(self, key: ProcKey) -> None:
+        """What the process does now is a true alarm: it says nothing about how often false ones come."""
+        ...

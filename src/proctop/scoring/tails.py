@@ -34,13 +34,15 @@ SLOW: tuple[str, ...] = ("rss_growth", "data_growth", "thread_growth", "fd_growt
 CHANNELS = len(FAST) + len(SLOW)  # 29 histograms
 UPPER = len(FAST) + 6  # the first 26 are asked for their upper tail
 LOWER = 5  # the last 5 for their lower tail
-EVIDENCES = UPPER + LOWER  # 31
+TAILS = UPPER + LOWER  # 31
+NOVEL = TAILS  # the last evidence is no tail: a newcomer where such are rare
+EVIDENCES = TAILS + 1
 
-EVIDENCE: tuple[str, ...] = FAST + SLOW[:6] + SLOW[-LOWER:]
+EVIDENCE: tuple[str, ...] = (*FAST, *SLOW[:6], *SLOW[-LOWER:], "new_executable")
 """The feature behind each evidence."""
 
 CHANNEL: Ints = np.concatenate([np.arange(UPPER), np.arange(CHANNELS - LOWER, CHANNELS)]).astype(np.int64)
-"""The histogram behind each evidence."""
+"""The histogram behind each tail."""
 
 UNITS: Floats = np.array([SCORED[FEATURE[name]].noise for name in FAST + SLOW])
 IDLE = FEATURE["idle_s"]

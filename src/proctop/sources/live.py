@@ -55,6 +55,7 @@ class LiveSource:
 
     def _probe_stat(self) -> Stat:
         try:
+            self._host.size(f"{self._host.proc}/stat")  # a held descriptor outlives its mount
             return self._system.stat()
         except (Unreadable, Malformed) as error:
             raise NotProcfs(f"{self._host.proc} is no procfs ({error}): give the place where one is mounted with --procfs DIR") from None

@@ -93,14 +93,14 @@ class Table:
         wanted = dict.fromkeys([*active, *(self._subjects[row] for row in threaded), *self._again, *turn])
         seen = self.probe.look([subject for subject in wanted if subject not in dead], active)
         dead.update(seen.gone)
-        self._again = [subject for subject in seen.missed if subject not in dead]
         born = self._births(forks, last, dead)
+        self._again = [subject for subject in seen.missed if subject not in dead]
         self.probe.remember(active)
         self.gate.add([subject.path for subject in born])
         new = self.probe.look(born, set(born))
         exits = self._restructure(dead, born, new)
         rows = self._write(seen, dead, bool(exits or born))
-        self._labels.touch(seen.subjects)
+        self._labels.touch([subject for subject in seen.subjects if subject not in dead])
         alive = [subject for subject in turn if subject not in dead]
         relabelled = self._relabel([one for one in seen.renewed if one not in dead], new.subjects, alive)
         births = range(len(self._subjects) - len(new.subjects), len(self._subjects))

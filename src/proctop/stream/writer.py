@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from proctop import __version__, fields
+from proctop.private import open_private
 from proctop.records import Frame, HostInfo, Reading, Scores
 from proctop.stream import MAJOR, MINOR, WriteFailed, frames
 from proctop.stream.codec import Encoder
@@ -119,7 +120,7 @@ class Writer:
                 self._fd = os.dup(1)
                 self._append(frames.preamble())
             else:
-                self._fd = _open_private(self.path)
+                self._fd = open_private(self.path, os.O_RDWR | os.O_APPEND)
                 self._begin(self._fd)
         except OSError as error:
             self._release()
@@ -148,28 +149,6 @@ class Writer:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
-
-
-def _open_private(path: str) -> int:
-    """A descriptor for appending. Never follows a link, never creates where others may rename files."""
-    folder = os.path.dirname(os.path.abspath(path))
-    _make_private(folder)
-    mode = os.stat(folder).st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise WriteFailed(f"recording {path}: {folder} is writable by everybody, choose another directory")
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(path, flags)
-
-
-def _make_private(folder: str) -> None:
-    if not os.path.isdir(folder):
-        if os.path.lexists(folder):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        _make_private(os.path.dirname(folder))
-        os.mkdir(folder, 0o700)
 
 
 def _words(error: OSError) -> str:

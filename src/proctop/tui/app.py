@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 from rich.console import Console
 from textual.app import App
@@ -24,13 +24,14 @@ from textual.screen import Screen
 from proctop.actions import ActionFailed, Actions, Detail
 from proctop.engine import Engine
 from proctop.records import Frame, ProcKey
+from proctop.scoring.calibration import EPISODE
 from proctop.settings import Settings
 from proctop.sources import Source
-from proctop.tui.commands import Commands
 from proctop.tui.feed import Feed
 from proctop.tui.messages import FrameReady
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.screens.menus import Choice, Confirm, signal_items
+from proctop.tui.terminal import Terminal
 from proctop.tui.themes import OURS, cell_colours
 from proctop.tui.tongue import Ascii, Depth
 from proctop.view import table, values
@@ -47,8 +48,7 @@ class Proctop(App[int]):
 
     CSS_PATH = "proctop.tcss"
     TITLE = "proctop"
-    COMMANDS: ClassVar = {Commands}
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # ours is better behaved
 
     def __init__(
         self,
@@ -114,10 +114,6 @@ class Proctop(App[int]):
             filters.append(Ascii())
         return filters
 
-    def wear(self, theme: str) -> None:
-        """Change the colours."""
-        self.theme = theme
-
     # the feed
 
     def on_mount(self) -> None:
@@ -150,7 +146,8 @@ class Proctop(App[int]):
     def show(self, frame: Frame | None) -> None:
         """Show a frame, or None: only that the feed's state changed."""
         if frame is not None:
-            self.main.take(frame)
+            with self._driver.together() if isinstance(self._driver, Terminal) else nullcontext():
+                self.main.take(frame)
         else:
             self.main.show_mode()
 
@@ -174,6 +171,22 @@ class Proctop(App[int]):
             self.tell(f"pid {key.pid} now has nice {self.actions.renice(key, delta)}")
         except ActionFailed as error:
             self.tell(str(error), failed=True)
+
+    def accept(self, key: ProcKey) -> None:
+        """Its scores fall within the next readings."""
+        if self._engine is not None:
+            self._engine.accept(key)
+            self.tell(f"pid {key.pid}: what it does now is taken as its normal")
+
+    def mark_incident(self, key: ProcKey, frame: Frame) -> None:
+        row = table.row_of(frame, key)
+        if self._engine is None or row is None or row < 0:
+            return
+        if not frame.scores.alert[row] > EPISODE:
+            self.tell(f"pid {key.pid} has no alarm that could be an incident", failed=True)
+            return
+        self._engine.incident(key)
+        self.tell(f"pid {key.pid}: an incident, not counted as a false alarm")
 
     def ask_signal(self, key: ProcKey, frame: Frame) -> None:
         """A menu of signals, then a question that names exactly whom it would reach."""
@@ -283,7 +296,6 @@ def run(settings: Settings, source: Source, engine: Engine, *, first: Frame | No
     import termios
 
     from proctop.tui import tongue
-    from proctop.tui.terminal import Terminal
 
     try:
         _saved[:] = [termios.tcgetattr(0)]

@@ -1,48 +1,65 @@
-"""The command palette: every sort, view, action and theme by name."""
+"""The command palette: every sort, view, action and theme by name.
+
+Textual's own ends the program when it is left while it still searches, so this one is a menu that narrows as one types.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable
+from typing import ClassVar
 
-from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.types import IgnoreReturnCallbackType
+from textual import events
+from textual.binding import Binding, BindingType
 
 from proctop.fields import COLUMNS
 from proctop.tui.keys import MAIN, called
+from proctop.tui.screens.menus import Choice
+from proctop.tui.widgets.menu import Item
+from proctop.view.cells import Cell
 
-if TYPE_CHECKING:
-    from proctop.tui.app import Proctop
+
+def commands(offered: Callable[[str, tuple[object, ...]], bool], themes: Iterable[str]) -> list[Item]:
+    """What can be done here; the value of an item is an action of the main screen. The names are ours: nothing comes from the host."""
+    items = [
+        Item(binding.action, binding.description, f"key {binding.key_display or binding.key}")
+        for binding in MAIN
+        if isinstance(binding, Binding) and offered(*called(binding.action)) and not binding.action.startswith(("sort(", "palette"))
+    ]
+    items += [Item(f"sort({c.name!r})", f"sort by {c.name}", c.help) for c in COLUMNS if c.name not in ("history", "why")]
+    return [*items, *(Item(f"theme({name!r})", f"theme {name}", "colours") for name in sorted(themes))]
 
 
-class Commands(Provider):
-    """Names are ours alone: nothing here comes from the host."""
+class Palette(Choice, inherit_bindings=False):
+    """Shows the items that hold every word typed so far."""
 
-    def _all(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
-        app = cast("Proctop", self.app)
-        main = app.main
-        for binding in MAIN:
-            if (
-                isinstance(binding, Binding)
-                and main.check_action(*called(binding.action)) is not False
-                and not binding.action.startswith("sort(")
-            ):
-                yield binding.description, f"key {binding.key_display or binding.key}", partial(main.run_action, binding.action)
-        for column in COLUMNS:
-            if column.name not in ("history", "why"):
-                yield f"sort by {column.name}", column.help, partial(main.action_sort, column.name)
-        for theme in sorted(app.available_themes):
-            yield f"theme {theme}", "colours", partial(app.wear, theme)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f10", "dismiss(None)", "back", show=False),
+        Binding("backspace", "erase", "erase", show=False),
+    ]
 
-    async def discover(self) -> Hits:
-        for name, says, run in self._all():
-            yield DiscoveryHit(name, run, help=says)
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._all = tuple(items)
+        super().__init__("", self._all, letters=False)
+        self._text = ""
 
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for name, says, run in self._all():
-            score = matcher.match(name)
-            if score > 0:
-                yield Hit(score, matcher.highlight(name), run, help=says)
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._narrow("")
+
+    def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.character:
+            event.stop()
+            self._narrow(self._text + event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self._narrow(self._text + "".join(filter(str.isprintable, event.text[:100])))
+
+    def action_erase(self) -> None:
+        self._narrow(self._text[:-1])
+
+    def _narrow(self, text: str) -> None:
+        self._text = text
+        words = text.casefold().split()
+        self.say([Cell(" do: ", "key"), Cell(f"{text}_")])
+        self.menu.show([item for item in self._all if all(word in item.label.casefold() for word in words)])

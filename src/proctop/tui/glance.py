@@ -33,7 +33,7 @@ def lines(frame: Frame, state: ViewState, columns: Sequence[Column], size: tuple
     past.push(frame)
     rows = Arranger().arrange(frame, state)
     contained = any(label.container is not None for label in frame.batch.labels)
-    slots = table.layout(width, columns, contained=contained)
+    slots = table.layout(width, columns, contained=contained, sort=state.sort, tree=state.tree)
     out = [panel.header(frame, width, glyphs, panel.Mode())]
     out += panel.panel(frame, past, width, 1 if height < 18 or width < 72 else 4, glyphs)
     out.append(table.titles(slots, width, state.sort, not state.reverse, glyphs))

@@ -30,8 +30,11 @@ MAIN: list[BindingType] = [
     Binding("f7,comma", "renice(-1)", "nice − (more cpu; root)", key_display="F7 ,", id="nicer"),
     Binding("f8,full_stop", "renice(1)", "nice + (less cpu)", key_display="F8 .", id="less_nice"),
     Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
+    Binding("a", "accept", "take what the selected process does now as its normal", id="accept"),
+    Binding("i", "incident", "mark its alarm as an incident, no false alarm", id="incident"),
     Binding("space,Z", "pause", "pause the view (sampling goes on), back to now", key_display="Space Z", id="pause"),
     Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
+    Binding("ctrl+p", "palette", "every action and theme by name", key_display="Ctrl+P", id="palette"),
     Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),
     Binding("f10,q", "app.quit", "quit", key_display="F10 q", id="quit"),
 ]

@@ -11,6 +11,8 @@ import selectors
 import signal
 import sys
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from textual._xterm_parser import XTermParser
@@ -50,6 +52,7 @@ class Terminal(LinuxDriver):
         self._file = sys.__stdout__  # so that errors can go elsewhere: proctop 2>log
         self._wake: tuple[int, int] | None = None  # a pipe, while input is read
         self._suspended = False
+        self._held: list[str] | None = None
         self.stale = False  # output was dropped: the whole screen is to be painted again
 
     @property
@@ -62,8 +65,25 @@ class Terminal(LinuxDriver):
         self._wake = os.pipe()  # anew after each suspension
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written in the block goes out as one piece: each wakes the writing thread, and a frame has several."""
+        if self._held is not None:
+            yield
+            return
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held:
+                self.write("".join(held))
+
     def write(self, data: str) -> None:
         """Queue ``data``; once the terminal has stalled, drop it and mark the screen stale."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         thread = self._writer_thread
         if isinstance(thread, Writer) and (thread.gone or thread.waiting >= MAX_QUEUED_WRITES - 2):
             self.stale = True

@@ -125,6 +125,10 @@ def fit(text: str, cells: int, glyphs: Glyphs = UNICODE, *, right: bool = False)
     >>> fit("redis-server", 8), fit("漢字", 3), fit("7", 3, right=True)
     ('redis-s…', '漢…', '  7')
     """
+    if text.isascii() and text.isprintable():  # most texts
+        if len(text) <= cells:
+            return text.rjust(cells) if right else text.ljust(cells)
+        return text[: cells - 1] + glyphs.more if cells > 0 else ""
     text = glyphs.plain(text)
     size = width(text)
     if size < cells:
@@ -169,11 +173,12 @@ def line(cells: Iterable[Cell], total: int, mood: str = "") -> Line:
     for cell in cells:
         if left <= 0:
             break
-        size = width(cell.text)
+        text = cell.text
+        size = len(text) if text.isascii() else _measured(text)
         if size > left:
-            head = _crop(cell.text, left)
+            head = _crop(text, left)
             cell, size = Cell(head + " " * (left - width(head)), cell.style), left
-        if size or cell.text:
+        if text:
             out.append(cell)
         left -= size
     if left > 0:

@@ -27,7 +27,7 @@ def hold(score: Floats, held: Floats) -> Floats:
 
 
 def score_key(frame: Frame, held: Floats, *, reverse: bool = False) -> Floats:
-    """Rows grouped with those near them, the highest scores first; rows without a score behind, by cpu in whole percent.
+    """Rows grouped with those near them, the highest scores first; rows without a score behind, by the power of two of their cpu percent.
 
     A group reaches from its highest score down by the band. Inside it the order stays what it was.
     """
@@ -41,8 +41,9 @@ def score_key(frame: Frame, held: Floats, *, reverse: bool = False) -> Floats:
         floors.append(floor)
         left = int(np.searchsorted(ascending[:left], floor, side="left"))
     group: Floats = len(floors) - np.searchsorted(np.array(floors[::-1]), held, side="right").astype(np.float64)
-    cpu = np.round(values.numbers(frame, "cpu"))
-    busy = np.where(np.isnan(cpu), 0.0, np.minimum(cpu, _UNSCORED / 2))
+    with np.errstate(invalid="ignore"):
+        busy = np.floor(np.log2(np.maximum(values.numbers(frame, "cpu"), 1.0)))
+    busy = np.where(np.isnan(busy), 0.0, busy)
     return np.where(scored, -group if reverse else group, _UNSCORED - busy)
 
 

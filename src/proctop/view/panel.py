@@ -97,10 +97,24 @@ def header(frame: Frame | None, total: int, glyphs: Glyphs, mode: Mode) -> Line:
     return sides(left, [Cell(aside, "soft"), *right] if aside and room >= 0 else right, total)
 
 
+PER_PROCESS = ("io", "fd", "status", "schedstat", "blkio_delay")
+"""Gaps of single processes. A few of them are told by the help and by exports, and are no news for the header."""
+
+NOTABLE = 0.02
+"""The share of processes from which on such a gap is a remark."""
+
+
 def _remarks(frame: Frame) -> list[str]:
-    """What the source has to say, and what it could not read."""
+    """What the source has to say, and what it could not read of the host or of many processes."""
     reading = frame.reading
-    return [*reading.notes, *(gap.reason if gap.reason.startswith(gap.field) else f"{gap.field}: {gap.reason}" for gap in reading.gaps)]
+    few = NOTABLE * len(reading)
+    # Delays for storage stand in no column and in no score.
+    told = [g for g in reading.gaps if g.field not in PER_PROCESS or (g.count > few and g.field != "blkio_delay")]
+    return [
+        *reading.notes,
+        *frame.scores.notes,
+        *(gap.reason if gap.reason.startswith(gap.field) else f"{gap.field}: {gap.reason}" for gap in told),
+    ]
 
 
 def _seconds(value: float) -> str:

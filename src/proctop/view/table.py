@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -19,7 +19,13 @@ from proctop.view.rows import Rows
 FULL = 12.0
 """The score, in nats, that fills the bar: once in e^12 readings by its own history."""
 
-LEAST = {"command": (12, 0.2, 28), "why": (20, 0.375, 50)}  # cells at 80 columns, more per further column, at most
+NOTABLE = 1.0
+"""The score, in nats, from which on a process is something to look at."""
+
+# The elastic columns: cells at 80 columns, more per further column, at most; then shares of what is left, and the end of that.
+Least = Mapping[str, tuple[int, float, int]]
+LEAST: Least = {"command": (12, 0.2, 28), "why": (24, 0.325, 50)}
+LEAST_TREE: Least = {"command": (20, 0.4, 44), "why": (24, 0.0, 24)}
 SHARE = {"command": 2, "why": 3}
 MOST = {"command": 60}
 OF_CONTAINERS = ("container", "image", "pod", "runtime")
@@ -34,27 +40,33 @@ class Slot:
     width: int
 
 
-def layout(total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool = True) -> tuple[Slot, ...]:
+def layout(
+    total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool = True, sort: str = "", tree: bool = False
+) -> tuple[Slot, ...]:
     """The columns that fit into ``total`` cells: those of high ``keep`` give way first, the elastic ones share what is left.
 
     Args:
         contained: whether any process is in a container; else their columns of the default layout would be empty.
+        sort: the column or feature that orders the table; it is shown whether or not it is one of ``columns``.
+        tree: the commands stand in a tree and need more room.
     """
-    wished = [c for c in columns if contained or c.name not in OF_CONTAINERS or not c.shown]
+    least = LEAST_TREE if tree else LEAST
+    wished = [c for c in _with(columns, sort) if contained or c.name not in OF_CONTAINERS or not c.shown]
     kept = list(wished)
     for keep in sorted({c.keep for c in kept if c.keep}, reverse=True):
-        if _needed(kept, total) <= total:
+        if _needed(kept, total, least) <= total:
             break
         kept = [c for c in kept if c.keep != keep] or kept[:1]
     for keep in sorted({c.keep for c in wished if c not in kept}):  # what was let go for a wider one may fit now
         tried = [c for c in wished if c in kept or c.keep == keep]
-        if _needed(tried, total) <= total:
+        if _needed(tried, total, least) <= total:
             kept = tried
-    while len(kept) > 1 and _needed(kept, total) > total:  # a choice of the user's too wide for this terminal
-        kept.pop(-2 if kept[-1].width == 0 else -1)
-    spare = max(0, total - _needed(kept, total))
+    while len(kept) > 1 and _needed(kept, total, least) > total:  # a choice of the user's too wide for this terminal
+        fixed = [c for c in kept[1:] if c.width and c.name != sort]
+        kept.remove(fixed[-1] if fixed else kept[-1])
+    spare = max(0, total - _needed(kept, total, least))
     elastic = [c for c in kept if not c.width]
-    widths = {c.name: _least(c, total) for c in kept}
+    widths = {c.name: _least(c, total, least) for c in kept}
     for place, column in enumerate(elastic):
         shares = sum(SHARE.get(c.name, 1) for c in elastic[place:])
         given = spare * SHARE.get(column.name, 1) // shares
@@ -65,13 +77,28 @@ def layout(total: int, columns: Sequence[Column] = DEFAULT, *, contained: bool =
     return tuple(Slot(c, widths[c.name]) for c in kept)
 
 
-def _least(column: Column, total: int) -> int:
-    low, more, high = LEAST.get(column.name, (12, 0.0, 12))
+def _with(columns: Sequence[Column], sort: str) -> list[Column]:
+    """``columns`` with the one of ``sort``, which does not give way; a new one stands before the words."""
+    named = {c.name: c for c in columns}
+    found = named.get(sort) or fields.COLUMN.get(sort)
+    if found is None and sort in fields.FEATURE:
+        found = Column(sort, sort.upper(), 9, 0, False, True, True, fields.FEATURES[fields.FEATURE[sort]].help)
+    if found is None or not found.width:
+        return list(columns)
+    held = replace(found, keep=0)
+    if sort in named:
+        return [held if c.name == sort else c for c in columns]
+    place = next((k for k, c in enumerate(columns) if c.name in OF_CONTAINERS or not c.width), len(columns))
+    return [*columns[:place], held, *columns[place:]]
+
+
+def _least(column: Column, total: int, least: Least) -> int:
+    low, more, high = least.get(column.name, (12, 0.0, 12))
     return column.width or max(low, min(low + int((total - 80) * more), high))
 
 
-def _needed(columns: Sequence[Column], total: int) -> int:
-    return sum(_least(c, total) + 1 for c in columns) - 1
+def _needed(columns: Sequence[Column], total: int, least: Least) -> int:
+    return sum(_least(c, total, least) + 1 for c in columns) - 1
 
 
 def titles(slots: Sequence[Slot], total: int, sort: str, descending: bool, glyphs: Glyphs) -> Line:
@@ -82,11 +109,13 @@ def titles(slots: Sequence[Slot], total: int, sort: str, descending: bool, glyph
         text = column.title
         if column.name == sort:
             arrow = glyphs.down if descending else glyphs.up
-            # Where the title fills its column the arrow takes the blank that follows.
-            text = text + arrow if len(text) < slot.width or not column.right else text[: slot.width - 1] + arrow
+            if len(text) < slot.width:
+                text, arrow = text + arrow, " "
+        else:
+            arrow = " "
         body = fit(text, slot.width, glyphs, right=column.right and column.name != "score")
         cells.append(Cell(body, "sorted" if column.name == sort else "title"))
-        cells.append(Cell(" ", "title"))
+        cells.append(Cell(arrow, "title"))  # the arrow takes the blank where the title fills its column
     room = total - sum(slot.width + 1 for slot in slots)
     return line([*cells, Cell(" " * max(0, room), "title")], total)
 
@@ -138,7 +167,7 @@ def level(frame: Frame, row: int) -> str:
     if scores.alerting[row]:
         return "alert"
     rank, hourly = float(scores.rank[row]), float(scores.per_hour[row])
-    if not rank >= 1.0:
+    if not rank >= NOTABLE:
         return "low"
     return "high" if hourly <= 12 else "mid" if hourly <= 120 else "low"
 
@@ -159,7 +188,7 @@ def score_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs, rows: Rows |
         text = fit("warming", cells, glyphs)
         return (Cell(text[:-5], "faint"), Cell(text[-5:], "faint"))
     number = "" if math.isnan(rank) else f"{rank:.1f}" if rank < 99.95 else f"{rank:.0f}"
-    if status == Status.NEW:
+    if status == Status.NEW and not rank >= NOTABLE:
         head = Cell(fit("new", cells - 5, glyphs), "soft")
     elif not number:
         return (Cell(" " * (cells - 5), "faint"), Cell(fit(glyphs.missing, 4, glyphs, right=True) + " ", "faint"))
@@ -174,8 +203,16 @@ def why_text(frame: Frame, row: int) -> str:
     return "; ".join(reason.text for reason in frame.scores.why.get(row, ()))
 
 
+def no_reason(frame: Frame, row: int) -> str:
+    """What is said of a process without a reason."""
+    return "not judged while warming up" if frame.scores.status[row] == Status.WARMING else "nothing unusual"
+
+
 NAMES = ("short", "full", "name")
 """How the command column names a process: program and arguments, the same with the program's path, or the bare name."""
+
+NAME = 10
+"""Cells of a name that the lines of a tree leave to it."""
 
 NARROW = 20
 """Cells below which a command line says less than the name, which has at most 15 characters."""
@@ -222,7 +259,7 @@ def body(
         if name == "score":
             columns.append([(*score_cells(frame, int(i), slot.width, glyphs, rows), Cell(" ")) for i in index])
         elif name == "history":
-            columns.append([(_history(frame, int(i), slot.width, glyphs),) for i in index])
+            columns.append(_history(frame, index, slot.width, glyphs))
         elif name == "why":
             columns.append([_why(frame, int(i), slot.width, glyphs) for i in index])
         elif name == "command":
@@ -232,8 +269,9 @@ def body(
             texts = values.texts(frame, name, index)
             if rows.sums:
                 texts = [_summed(frame, rows, name, int(i), text) for i, text in zip(index, texts, strict=True)]
-            columns.append([(_plain(name, text, slot, glyphs),) for text in texts])
-    return [tuple(chain.from_iterable(column[k] for column in columns)) for k in range(len(places))]
+            cells = {text: (_plain(name, text, slot, glyphs),) for text in set(texts)}  # most rows show zeros
+            columns.append([cells[text] for text in texts])
+    return [tuple(chain.from_iterable(parts)) for parts in zip(*columns, strict=True)]
 
 
 def _summed(frame: Frame, rows: Rows, name: str, row: int, text: str) -> str:
@@ -256,12 +294,12 @@ def _plain(name: str, text: str, slot: Slot, glyphs: Glyphs) -> Cell:
     return Cell(fit(text, slot.width, glyphs, right=slot.column.right) + " ", style)
 
 
-def _history(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> Cell:
-    if row < 0:
-        return Cell(" " * (cells + 1), "faint")
-    past = frame.history.of(row, cells)
-    style = "spark" if bool((past >= 1.0).any()) else "faint"  # NaN compares as False
-    return Cell(sparkline.text(past, cells, high=FULL, ascii=glyphs.ascii) + " ", style)
+def _history(frame: Frame, index: Index, cells: int, glyphs: Glyphs) -> list[tuple[Cell, ...]]:
+    past = frame.history.past(np.maximum(index, 0), cells)
+    past[index < 0] = np.nan
+    notable = np.any(past >= NOTABLE, axis=1)  # NaN compares as False
+    texts = [sparkline.text(values, cells, high=FULL, ascii=glyphs.ascii) + " " for values in past.tolist()]
+    return [(Cell(text, "spark" if high else "faint"),) for text, high in zip(texts, notable, strict=True)]
 
 
 def _why(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]:
@@ -273,6 +311,8 @@ def _why(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]
 def _command(frame: Frame, rows: Rows, place: int, cells: int, glyphs: Glyphs, names: str, found: str) -> tuple[Cell, ...]:
     i = int(rows.order[place])
     guide = rows.guides[place] if rows.guides else ""
+    if len(guide) > cells - NAME:  # so deep that the name would not show: the end of the guide is the telling one
+        guide = glyphs.more + guide[max(0, len(guide) - cells + NAME + 1) :]
     if i >= 0:
         text, style = name_text(frame, i, names), "soft" if frame.batch.labels[i].kernel else "text"
     else:

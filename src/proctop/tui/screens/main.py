@@ -14,6 +14,7 @@ from textual.screen import Screen
 from proctop import fields
 from proctop.records import Frame, ProcKey
 from proctop.settings import Settings
+from proctop.tui.commands import Palette, commands
 from proctop.tui.keys import MAIN, documented
 from proctop.tui.messages import Moved, Opened, SortBy
 from proctop.tui.screens.menus import Choice, sort_items, user_items
@@ -110,7 +111,7 @@ class MainScreen(Screen[None]):
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
         changing = (
-            [] if self.proctop.readonly else [("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)"), ("F9", "Signal", "signal")]
+            [] if self.proctop.readonly else [("F9", "Signal", "signal"), ("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)")]
         )
         return [
             ("F1", "Help", "help"),
@@ -150,7 +151,9 @@ class MainScreen(Screen[None]):
         if frame is None:
             return
         rows = self._arranger.arrange(frame, self.state)
-        self._table.show(frame, rows, sort=self.state.sort, descending=self._descending, names=self._names, found=self._found)
+        self._table.show(
+            frame, rows, sort=self.state.sort, descending=self._descending, names=self._names, found=self._found, tree=self.state.tree
+        )
         self._show_selected()
 
     @property
@@ -184,13 +187,15 @@ class MainScreen(Screen[None]):
         else:
             reasons = table.why_text(frame, row)
             name = Cell(f" {frame.batch.labels[row].comm}", "strong")
-            says = Cell(f"  {reasons or 'nothing unusual'}", table.level(frame, row) if reasons else "soft")
+            says = Cell(f"  {reasons or table.no_reason(frame, row)}", table.level(frame, row) if reasons else "soft")
             self._selected.say([name, Cell(f" {frame.reading.key(row).pid}", "soft"), says], where)
 
     def _look(self, **changes: Any) -> None:
-        """Change what is asked for, and show it."""
+        """Change what is asked for, and show it. Another order leaves the window where it is, other rows keep the selected one in it."""
         self.state = replace(self.state, **changes)
         self._arrange()
+        if changes.keys() - {"sort", "reverse"}:
+            self._table.reveal()
         self.show_mode()
 
     # messages
@@ -200,7 +205,8 @@ class MainScreen(Screen[None]):
 
     def on_opened(self, message: Opened) -> None:
         if self.shown is not None:
-            self.app.push_screen(ProcessDetail(message.key, self.shown, self.proctop.actions.detail))
+            look = None if self.proctop.settings.replay else self.proctop.actions.detail
+            self.app.push_screen(ProcessDetail(message.key, self.shown, look))
 
     def on_sort_by(self, message: SortBy) -> None:
         self.action_sort(message.column)
@@ -258,13 +264,11 @@ class MainScreen(Screen[None]):
 
     # actions
 
-    def _ever(self, action: str, parameters: tuple[object, ...]) -> bool:
-        """Whether this session has an action at all."""
+    def offers(self, action: str, parameters: tuple[object, ...] = ()) -> bool:
+        """Whether this session has an action at all; the keys of the others say why not."""
         return action not in ("signal", "renice") or not self.proctop.readonly
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if not self._ever(action, parameters):
-            return False
         if action == "next":
             return bool(self._found)  # N sorts by pid while nothing is searched
         if action == "sort" and parameters == ("pid",):
@@ -275,9 +279,23 @@ class MainScreen(Screen[None]):
         remarks: list[str] = []
         if self.latest is not None:
             reading = self.latest.reading
-            remarks = [*reading.notes, *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps)]
-        keys = documented([*MAIN, *ProcessTable.BINDINGS], self._ever)
-        self.app.push_screen(Help([*keys, ("Ctrl+P", "every action and theme by name")], remarks))
+            remarks = [
+                *reading.notes,
+                *self.latest.scores.notes,
+                *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps),
+            ]
+        keys = documented([*MAIN, *ProcessTable.BINDINGS], self.offers)
+        self.app.push_screen(Help(keys, remarks))
+
+    def action_palette(self) -> None:
+        self.app.push_screen(Palette(commands(self.offers, self.app.available_themes)), self._command)
+
+    async def _command(self, action: str | None) -> None:
+        if action is not None:
+            await self.run_action(action)
+
+    def action_theme(self, name: str) -> None:
+        self.app.theme = name
 
     def action_search(self) -> None:
         self._before_search = self._table.cursor
@@ -362,13 +380,37 @@ class MainScreen(Screen[None]):
             self._table.select(None)
 
     def action_renice(self, delta: int) -> None:
-        if self._table.cursor is not None and not self._table.exited:
+        if self.proctop.readonly:
+            self._refuse()
+        elif self._table.cursor is not None and not self._table.exited:
             self.proctop.renice(self._table.cursor, delta)
+
+    def action_accept(self) -> None:
+        if (key := self._judged()) is not None:
+            self.proctop.accept(key)
+
+    def action_incident(self) -> None:
+        if (key := self._judged()) is not None and self.shown is not None:
+            self.proctop.mark_incident(key, self.shown)
+
+    def _judged(self) -> ProcKey | None:
+        """The selected process, if it is still there."""
+        key, frame = self._table.cursor, self.shown
+        row = table.row_of(frame, key) if key is not None and frame is not None else None
+        if row is None or row < 0:
+            self.proctop.tell("select a process first", failed=True)
+            return None
+        return key
 
     def action_signal(self) -> None:
         key, frame = self._table.cursor, self.shown
-        if key is not None and frame is not None and not self._table.exited:
+        if self.proctop.readonly:
+            self._refuse()
+        elif key is not None and frame is not None and not self._table.exited:
             self.proctop.ask_signal(key, frame)
+
+    def _refuse(self) -> None:
+        self.proctop.tell(f"{self.proctop.actions.refused}: processes are only looked at", failed=True)
 
 
 def _query(text: str) -> tuple[Query | None, str]:

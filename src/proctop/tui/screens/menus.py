@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, ScreenResultType
 
 from proctop.fields import COLUMNS
 from proctop.records import Frame
@@ -20,32 +21,43 @@ from proctop.tui.widgets.menu import Item, Menu
 from proctop.view.cells import Cell
 
 
-class Choice(ModalScreen[str | None]):
+class Overlay(ModalScreen[ScreenResultType]):
+    """A screen over the main one. It goes once: of two quick Esc the second is not for the screen below."""
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
+
+class Choice(Overlay[str | None]):
     """Asks for one item; None when the user thinks better of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f10", "dismiss(None)", "back", show=False)]
     AUTO_FOCUS = "Menu"
 
-    def __init__(self, title: str, items: Sequence[Item], chosen: str = "") -> None:
+    def __init__(self, title: str, items: Sequence[Item], chosen: str = "", *, letters: bool = True) -> None:
         super().__init__()
         self._title = title
-        self._menu = Menu(items, chosen)
+        self.menu = Menu(items, chosen, letters=letters)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="choice"):
             yield Notice("choice-title")
-            yield self._menu
+            yield self.menu
 
     def on_mount(self) -> None:
         box = self.query_one("#choice")
-        box.styles.width = max(self._menu.widest + 2, len(self._title) + 4, 18)  # the border takes two
-        self.query_one("#choice-title", Notice).say([Cell(f" {self._title}", "strong")])
+        box.styles.width = max(self.menu.widest + 2, len(self._title) + 4, 18)  # the border takes two
+        self.say([Cell(f" {self._title}", "strong")])
+
+    def say(self, cells: Sequence[Cell]) -> None:
+        """Show ``cells`` over the items."""
+        self.query_one("#choice-title", Notice).say(cells)
 
     def on_chosen(self, message: Chosen) -> None:
         self.dismiss(message.value)
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Overlay[bool]):
     """A question with what it is about, one fact a line; only "y" says yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from proctop import fields
 from proctop.actions import ActionFailed, Detail
 from proctop.records import Frame, Index, ProcKey
+from proctop.tui.screens.menus import Overlay
 from proctop.tui.widgets.bars import Keys, Notice
 from proctop.tui.widgets.menu import Page
 from proctop.view import table, values
@@ -24,7 +24,7 @@ LABEL = 14
 BACK = (("Esc", "Back", "dismiss"), ("F10", "Quit", "app.quit"))
 
 
-class Reader(ModalScreen[None]):
+class Reader(Overlay[None]):
     """A title, pages, and the way back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,7 +45,9 @@ class Reader(ModalScreen[None]):
         self.fill()
 
     def fill(self) -> None:
-        """Say the title and show the text at the present width."""
+        """Say the title and show the text at the present width. A size or a frame may come before the widgets do, or after them."""
+        if not self.query(Keys):
+            return
         self.query_one("#reader-title", Notice).say([Cell(f" {self.headline()}", "strong")])
         self.query_one(Page).show(self.text(max(20, self.size.width - 2)))
 
@@ -109,16 +111,18 @@ class Help(Reader):
 class ProcessDetail(Reader):
     """One process: reasons, features against what is usual, words, and what only a closer look tells."""
 
-    def __init__(self, key: ProcKey, frame: Frame, look: Callable[[ProcKey], Detail]) -> None:
+    def __init__(self, key: ProcKey, frame: Frame, look: Callable[[ProcKey], Detail] | None) -> None:
+        """``look`` asks the host about the process; None: it is not the host of the frame."""
         super().__init__()
         self.key = key
         self._frame, self._look = frame, look
-        self._detail: Detail | str = "looking …"
+        self._detail: Detail | str = "looking …" if look is not None else "a recording tells no more"
         self._gone = False
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.app.look_closely(self.key, self._look, self._seen)  # type: ignore[attr-defined]
+        if self._look is not None:
+            self.app.look_closely(self.key, self._look, self._seen)  # type: ignore[attr-defined]
 
     def _seen(self, detail: Detail | ActionFailed | None) -> None:
         """Take the closer look; None: it did not come back in time."""
@@ -126,8 +130,7 @@ class ProcessDetail(Reader):
             self._detail = "the kernel does not answer about this process"
         else:
             self._detail = str(detail) if isinstance(detail, ActionFailed) else detail
-        if self.is_mounted:
-            self.fill()
+        self.fill()
 
     def show(self, frame: Frame) -> None:
         """Go on with a new frame; the last one stays when the process has gone."""
@@ -150,10 +153,10 @@ class ProcessDetail(Reader):
         out: Text = []
         reasons = frame.scores.why.get(row, ())
         said = [f"{r.text} ({'its own history' if r.against == 'own' else 'others of its name'})" for r in reasons]
-        for k, text in enumerate(said or ["nothing unusual"]):
+        for k, text in enumerate(said or [table.no_reason(frame, row)]):
             out += wrapped("why" if k == 0 else "", text, columns, table.level(frame, row) if reasons else "soft")
         hourly = float(frame.scores.per_hour[row])
-        rarity = f"   comes by chance {_often(hourly)}" if hourly == hourly else ""
+        rarity = f"   comes by chance {_often(hourly)}" if frame.scores.rank[row] >= table.NOTABLE and hourly == hourly else ""
         score = [Cell(cell.text.lstrip(), cell.style) for cell in table.score_cells(frame, row, 9, self.query_one(Page).glyphs)]
         out.append([Cell(f" {'score':{LABEL}}", "soft"), *score, Cell(rarity, "soft")])
         out += heading("Identity")

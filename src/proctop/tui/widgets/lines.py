@@ -81,7 +81,8 @@ class Lines(Widget):
         for y, _, _ in changes:
             self._strips.pop(y, None)
         if write_changes(self, changes, self._pens):
-            self._styles_cache.set_dirty(*(Region(0, y, columns, 1).translate(self.content_offset) for y, _, _ in changes))
+            offset = self.content_offset
+            self._styles_cache.set_dirty(*(Region(0, y, columns, 1).translate(offset) for y, _, _ in changes))
         else:
             spans = [(y, changed(before, after)) for y, before, after in changes]
             self.refresh(*(Region(span[0], y, span[1] - span[0], 1) for y, span in spans if span is not None))

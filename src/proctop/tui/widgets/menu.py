@@ -35,13 +35,21 @@ class Menu(Lines, can_focus=True):
         Binding("enter", "take", "choose", show=False),
     ]
 
-    def __init__(self, items: Sequence[Item], chosen: str = "") -> None:
+    def __init__(self, items: Sequence[Item], chosen: str = "", *, letters: bool = True) -> None:
+        """Args: letters: whether a letter goes to an item, or to the screen."""
         super().__init__()
+        self._letters = letters
         self.items = tuple(items)
         values = [item.value for item in items]
         self.place = values.index(chosen) if chosen in values else 0
         self.top = 0
         self._label = max((len(item.label) for item in items), default=0)
+
+    def show(self, items: Sequence[Item]) -> None:
+        """Offer other items, the first one under the cursor."""
+        self.items, self.place, self.top = tuple(items), 0, 0
+        self.refresh(layout=True)
+        self.redraw()
 
     @property
     def widest(self) -> int:
@@ -58,7 +66,7 @@ class Menu(Lines, can_focus=True):
         for k, item in enumerate(self.items[self.top : self.top + rows], self.top):
             cells = [
                 Cell(" " + fit(item.label, self._label, glyphs) + " "),
-                Cell(fit(item.note, max(0, total - self._label - 2), glyphs), "soft"),
+                Cell(fit(item.note, max(0, total - self._label - 3), glyphs) + self._edge(k, rows), "soft"),
             ]
             out.append(line(cells, total, "cursor" if k == self.place else ""))
         return out
@@ -67,6 +75,11 @@ class Menu(Lines, can_focus=True):
         self.place = max(0, min(self.place + step, len(self.items) - 1))
         self.redraw()
 
+    def _edge(self, k: int, rows: int) -> str:
+        """A mark where the items go on beyond the first or the last row."""
+        above, below = k == self.top > 0, k == self.top + rows - 1 < len(self.items) - 1
+        return self.glyphs.up if above else self.glyphs.down if below else " "
+
     def action_take(self) -> None:
         if self.items:
             self.post_message(Chosen(self.items[self.place].value))
@@ -74,7 +87,7 @@ class Menu(Lines, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         """A letter goes to the next item that begins with it."""
         letter = event.character
-        if letter is None or not letter.isalnum():
+        if not self._letters or letter is None or not letter.isalnum():
             return
         order = [*range(self.place + 1, len(self.items)), *range(self.place + 1)]
         for k in order:

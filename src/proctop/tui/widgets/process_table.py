@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from proctop.fields import Column
-from proctop.records import Frame, Ints, ProcKey
+from proctop.records import Frame, Ints, Label, ProcKey
 from proctop.tui.messages import Moved, Opened, SortBy
 from proctop.tui.widgets.lines import Lines
 from proctop.view import table
@@ -37,19 +37,24 @@ class ProcessTable(Lines, can_focus=True):
         self._frame: Frame | None = None
         self._rows: Rows | None = None
         self._sort, self._descending, self._names, self._found = "score", True, "short", ""
-        self._contained = False
+        self._tree = False
+        self._contained = False  # whether any process was in a container
+        self._labels: Sequence[Label] = ()
         self._slots: tuple[table.Slot, ...] = ()
+        self._laid: tuple[int, bool, str, bool] | None = None  # what they were worked out for
         self.cursor: ProcKey | None = None
         self.follow = False
         self.top = 0  # the first place shown
         self._place: int | None = None  # of the cursor, where it was seen last
         self._ghost: tuple[Cell, ...] | None = None  # the row of a selected process that has exited
 
-    def show(self, frame: Frame, rows: Rows, *, sort: str, descending: bool, names: str, found: str = "") -> None:
+    def show(self, frame: Frame, rows: Rows, *, sort: str, descending: bool, names: str, found: str = "", tree: bool = False) -> None:
         """Take new data; paint what differs."""
         self._frame, self._rows = frame, rows
-        self._sort, self._descending, self._names, self._found = sort, descending, names, found
-        self._contained = self._contained or any(label.container is not None for label in frame.batch.labels)
+        self._sort, self._descending, self._names, self._found, self._tree = sort, descending, names, found, tree
+        if not self._contained and frame.batch.labels is not self._labels:  # the same labels need no second look
+            self._labels = frame.batch.labels
+            self._contained = any(label.container is not None for label in self._labels)
         self._settle()
         self.redraw()
 
@@ -114,6 +119,11 @@ class ProcessTable(Lines, can_focus=True):
     def _room(self) -> int:
         return max(1, self.size.height - 1)
 
+    def reveal(self) -> None:
+        """Bring the selected process into view."""
+        self._reveal()
+        self.redraw()
+
     def _reveal(self) -> None:
         if self._place is None:
             return
@@ -127,7 +137,11 @@ class ProcessTable(Lines, can_focus=True):
         total = self.size.width
         if frame is None or rows is None:
             return [table.titles(table.layout(total, self._columns), total, "", True, self.glyphs)]
-        slots = self._slots = table.layout(total, self._columns, contained=self._contained)
+        asked = (total, self._contained, self._sort, self._tree)
+        if asked != self._laid:
+            self._laid = asked
+            self._slots = table.layout(total, self._columns, contained=self._contained, sort=self._sort, tree=self._tree)
+        slots = self._slots
         out = [table.titles(slots, total, self._sort, self._descending, self.glyphs)]
         ghost = self._place if self._ghost is not None and self._place is not None else None
         first = self.top - (ghost is not None and ghost < self.top)

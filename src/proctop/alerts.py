@@ -1,0 +1,71 @@
+"""Alert events: when a process began to alert, at its worst, and when it was over. An event outlives its process.
+
+An event is a run of alerting readings of one process, gaps of up to ten seconds merged; its reasons are those of its peak.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from proctop.records import AlertEvent, Batch, Label, ProcKey, Reading, Scores
+
+MERGED = 10.0
+"""Seconds of calm that end an event."""
+
+SHOWN = 60.0
+"""Seconds for which a frame still tells of an event that has ended."""
+
+KEPT = 256
+"""Ended events that are remembered; as many may be open at once."""
+
+
+class Alerts:
+    """The events of a session."""
+
+    def __init__(self) -> None:
+        self._open: dict[ProcKey, tuple[AlertEvent, float]] = {}  # and the last time it alerted (monotonic)
+        self._ended: deque[tuple[AlertEvent, float]] = deque(maxlen=KEPT)  # and when it ended (monotonic)
+
+    @property
+    def events(self) -> tuple[AlertEvent, ...]:
+        """All that is remembered, by the time they began."""
+        everything = [event for event, _ in (*self._ended, *self._open.values())]
+        return tuple(sorted(everything, key=lambda event: (event.start, event.key)))
+
+    def step(self, reading: Reading, batch: Batch, scores: Scores) -> tuple[AlertEvent, ...]:
+        """One reading later: events that are open or ended within the last minute, most recent first."""
+        now = reading.mono
+        for i in np.flatnonzero(scores.alerting).tolist():
+            self._raise(reading.key(i), batch.labels[i], reading, scores, i)
+        for key, (event, last) in list(self._open.items()):
+            if last < now and (now - last > MERGED or not _lives(key, batch)):
+                del self._open[key]
+                self._ended.append((replace(event, open=False), now))
+        shown = [event for event, _ in self._open.values()] + [event for event, when in self._ended if now - when <= SHOWN]
+        return tuple(sorted(shown, key=lambda event: (-event.start, event.key)))
+
+    def mark(self, key: ProcKey) -> None:
+        """The open event of a process, if it has one, was an incident."""
+        if key in self._open:
+            event, last = self._open[key]
+            self._open[key] = replace(event, incident=True), last
+
+    def _raise(self, key: ProcKey, label: Label, reading: Reading, scores: Scores, i: int) -> None:
+        score, wall, why = float(scores.alert[i]), reading.wall, scores.why.get(i, ())
+        event, _ = self._open.get(key, (None, 0.0))
+        if event is None:
+            if len(self._open) >= KEPT:
+                return
+            event = AlertEvent(key, label.comm, label.container, wall, wall, wall, score, float(scores.per_hour[i]), why, open=True)
+        elif score > event.score:
+            event = replace(event, peak=wall, end=wall, score=score, per_hour=float(scores.per_hour[i]), why=why or event.why)
+        else:
+            event = replace(event, end=wall, why=event.why or why)
+        self._open[key] = event, reading.mono
+
+
+def _lives(key: ProcKey, batch: Batch) -> bool:
+    return bool(((batch.pid == key.pid) & (batch.start == key.start)).any())

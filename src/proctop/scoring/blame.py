@@ -1,0 +1,59 @@
+"""Who only waits for whom: a client that fell silent when its server became unusual.
+
+A process is taken for a client of another when both used to move in the same readings (correlation of their last moves) and the other's
+excursion began when it fell silent. Such a silence is told at half its score, so that the server stands above its clients. Processes that
+moved in every reading correlate with nothing, so a stall among them is never explained away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proctop.records import Bools, Floats32, Ints
+from proctop.scoring.lives import Lives
+
+HALF = np.float32(0.5)
+
+_NOTABLE = 1.5  # nats: a silence below it needs no excuse
+_TOGETHER = 0.35  # correlation
+_LAG = 3.0  # readings between the two onsets
+_KNOWN = 20  # readings before the silence that must be known
+_BITS = 64
+
+
+def remember(lives: Lives, slots: Ints, active: Bools) -> None:
+    """Another reading: who moved in it, as the lowest bit of ``moves``."""
+    lives.moves[: lives.slots] <<= np.uint64(1)
+    lives.moves[slots[active]] |= np.uint64(1)
+
+
+def excuse(lives: Lives, slots: Ints, score: Floats32, out: Bools, idle: Floats32, dt: float) -> Floats32:
+    """``score`` float32[m] with that of clients halved. ``out``: in an excursion; ``idle`` float32[m]: seconds."""
+    silent = idle > 0
+    client = lives.client[slots] & silent
+    lives.client[slots] = client
+    suspects = np.flatnonzero(silent & (score > _NOTABLE) & ~client)
+    loud = np.flatnonzero(out & ~silent) if suspects.size else suspects
+    if loud.size:
+        began = lives.out[slots[loud]] / np.float32(dt)
+        theirs = _bits(lives, slots[loud])
+        for i, bits in zip(suspects.tolist(), _bits(lives, slots[suspects]), strict=True):
+            quiet = int(np.argmax(bits)) if bits.any() else _BITS
+            near = np.flatnonzero(np.abs(began - quiet) <= _LAG)
+            if near.size and quiet <= _BITS - _KNOWN:
+                lives.client[slots[i]] = _moved_with(bits[quiet:], theirs[near, quiet:])
+        client = lives.client[slots]
+    return np.where(client, score * HALF, score)
+
+
+def _bits(lives: Lives, slots: Ints) -> NDArray[np.uint8]:
+    """uint8[m, 64]: moves, the last reading first."""
+    return np.unpackbits(lives.moves[slots][:, None].view(np.uint8), axis=1, bitorder="little")
+
+
+def _moved_with(mine: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
+    a = mine - mine.mean()
+    b = others - others.mean(axis=1, keepdims=True)
+    spread = np.sqrt((a @ a) * (b * b).sum(axis=1))
+    return bool((b @ a > _TOGETHER * spread)[spread > 0].any())
