@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from proctop.scoring.blame import excuse, remember
+from proctop.scoring.blame import excuse, forward
 from proctop.scoring.lives import Lives
 
 CLIENT, SERVER, OTHER, STEADY = range(4)
@@ -18,9 +18,9 @@ def watched(silent_for: int = 8) -> Lives:
     slots = lives.take(4)
     for _ in range(50):
         pair = rng.random() < 0.5
-        remember(lives, slots, np.array([pair, pair, rng.random() < 0.5, True]))
+        forward(lives, slots, np.array([pair, pair, rng.random() < 0.5, True]))
     for _ in range(silent_for):
-        remember(lives, slots, np.array([False, True, False, False]))
+        forward(lives, slots, np.array([False, True, False, False]))
     lives.out[SERVER] = silent_for
     return lives
 

@@ -32,10 +32,27 @@ def test_the_command_line_loads_nothing_heavy(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["engine", "features", "vitals", "scoring.baseline", "view.rows", "view.query", "view.values", "export.lines", "export.batch"]
+    "module",
+    [
+        "engine",
+        "features",
+        "vitals",
+        "scoring.baseline",
+        "scoring.registry",
+        "view.rows",
+        "view.query",
+        "view.values",
+        "export.lines",
+        "export.batch",
+    ],
 )
 def test_the_path_from_readings_to_text_needs_numpy_only(module: str) -> None:
     assert loaded_by(f"import proctop.{module}") <= {"numpy"}
+
+
+def test_river_is_loaded_by_the_models_that_need_it_only() -> None:
+    assert "river" not in loaded_by("from proctop.scoring.registry import make; make()")
+    assert "river" in loaded_by("from proctop.scoring.registry import make; make('ocsvm')")
 
 
 def test_the_interface_loads_textual_only_when_the_screen_starts() -> None:

@@ -11,16 +11,16 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.records import Batch, Bools, Floats32, Index, Ints, ProcKey, Reason, Scores, Status
-from proctop.scoring.blame import excuse, remember
+from proctop.scoring.blame import excuse, forward, rose
 from proctop.scoring.calibration import Calibration, Episodes
 from proctop.scoring.evidence import combine, evidence, host_tails
 from proctop.scoring.explain import NOTABLE, Explainer
-from proctop.scoring.learning import excursions, forget, keep, learn, weigh
+from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, forget, keep, learn, weigh
 from proctop.scoring.memory import OLD_NEWS, SETTLED, YOUNG, Memory
 from proctop.scoring.quiet import SLOW_SPAN, sample
 from proctop.scoring.recall import learned, recall
 from proctop.scoring.store import Learned
-from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, SLOW_FROM, UNITS, Steps, bins, steps
+from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, SLOW_FROM, UNITS, WAITS, Steps, bins, steps
 from proctop.scoring.vigil import sleep
 
 WARM_UP = 30
@@ -90,7 +90,7 @@ class Baseline:
         if gap or before is None:
             return self._scores(batch)
         self._now += batch.dt
-        remember(self._memory.lives, self._memory.slots, batch.active)
+        forward(self._memory.lives, self._memory.slots, batch.active)
         rows = self._awake(batch, before)
         e, measured = self._evaluate(batch, before, rows)
         self._advance()
@@ -141,6 +141,7 @@ class Baseline:
         slow += np.where(missing, 0, (now - slow) / np.minimum(n, SLOW_SPAN)[:, None]).astype(np.float32)
         lives.slow[books] = slow
         slow[missing] = np.nan
+        rose(lives, slots, now[:, WAITS] > slow[:, WAITS])
         measured = np.concatenate([values, slow], axis=1)
         step = steps(measured, UNITS)
         mature = (n > YOUNG).astype(np.int64)
@@ -152,7 +153,7 @@ class Baseline:
         if self._memory.arrived:
             news = lives.novel[slots] * np.float32(np.exp(-batch.dt / _NEWS))
             lives.novel[slots] = np.where(news < OLD_NEWS, 0, news)
-        out = excursions(lives, slots, score, e[:, IDLE])
+        out = (score > EXCURSION) | (e[:, IDLE] > EXCURSION_IDLE)
         self._learn(slots, mature, out, bins(step), batch.dt)
         lives.score[slots] = excuse(lives, slots, score, out, np.nan_to_num(values[:, IDLE]), batch.dt)
         return e, measured

@@ -1,8 +1,8 @@
 """Who only waits for whom: a client that fell silent when its server became unusual.
 
-A process is taken for a client of another when both used to move in the same readings (correlation of their last moves) and the other's
-excursion began when it fell silent. Such a silence is told at half its score, so that the server stands above its clients. Processes that
-moved in every reading correlate with nothing, so a stall among them is never explained away.
+A process is taken for a client of another when both used to move, or to wait more than lately, in the same readings (correlation over the
+last minute) and the other's excursion began when it fell silent. Such a silence is told at half its score, so that the server stands
+above its clients.
 """
 
 from __future__ import annotations
@@ -16,16 +16,22 @@ from proctop.scoring.lives import Lives
 HALF = np.float32(0.5)
 
 _NOTABLE = 1.5  # nats: a silence below it needs no excuse
-_TOGETHER = 0.35  # correlation
+_TOGETHER = 0.45  # correlation
 _LAG = 3.0  # readings between the two onsets
 _KNOWN = 20  # readings before the silence that must be known
 _BITS = 64
 
 
-def remember(lives: Lives, slots: Ints, active: Bools) -> None:
+def forward(lives: Lives, slots: Ints, active: Bools) -> None:
     """Another reading: who moved in it, as the lowest bit of ``moves``."""
     lives.moves[: lives.slots] <<= np.uint64(1)
+    lives.rises[: lives.slots] <<= np.uint64(1)
     lives.moves[slots[active]] |= np.uint64(1)
+
+
+def rose(lives: Lives, slots: Ints, more: Bools) -> None:
+    """Who did more than lately in this reading, as the lowest bit of ``rises``."""
+    lives.rises[slots[more]] |= np.uint64(1)
 
 
 def excuse(lives: Lives, slots: Ints, score: Floats32, out: Bools, idle: Floats32, dt: float) -> Floats32:
@@ -37,19 +43,19 @@ def excuse(lives: Lives, slots: Ints, score: Floats32, out: Bools, idle: Floats3
     loud = np.flatnonzero(out & ~silent) if suspects.size else suspects
     if loud.size:
         began = lives.out[slots[loud]] / np.float32(dt)
-        theirs = _bits(lives, slots[loud])
-        for i, bits in zip(suspects.tolist(), _bits(lives, slots[suspects]), strict=True):
-            quiet = int(np.argmax(bits)) if bits.any() else _BITS
-            near = np.flatnonzero(np.abs(began - quiet) <= _LAG)
+        for i in suspects.tolist():
+            quiet = round(float(idle[i]) / dt)
+            near = loud[np.abs(began - quiet) <= _LAG]
             if near.size and quiet <= _BITS - _KNOWN:
-                lives.client[slots[i]] = _moved_with(bits[quiet:], theirs[near, quiet:])
+                pairs = (_bits(bits[slots[np.append(near, i)]])[:, quiet:] for bits in (lives.moves, lives.rises))
+                lives.client[slots[i]] = any(_moved_with(each[-1], each[:-1]) for each in pairs)
         client = lives.client[slots]
     return np.where(client, score * HALF, score)
 
 
-def _bits(lives: Lives, slots: Ints) -> NDArray[np.uint8]:
-    """uint8[m, 64]: moves, the last reading first."""
-    return np.unpackbits(lives.moves[slots][:, None].view(np.uint8), axis=1, bitorder="little")
+def _bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """uint8[m, 64], the last reading first."""
+    return np.unpackbits(words[:, None].view(np.uint8), axis=1, bitorder="little")
 
 
 def _moved_with(mine: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:

@@ -17,19 +17,12 @@ from proctop.scoring.tails import BINS, CHANNELS, Steps
 EXCURSION = float(-np.log(0.01))
 EXCURSION_IDLE = 5.5
 
-_LASTING, _NEARLY_CALM = 10.0, 3.0  # seconds, nats
-
 _GUARDED, _GUARDED_YOUNG, _YOUNG = 0.02, 0.05, 20
 _PATIENCE, _DOUBLING, _ADOPTING = 180.0, 30.0, 0.64
 _BY_DECREE, _MOST_BY_DECREE = np.float32(0.05), np.float32(30)  # an accepted sample counts as a twentieth of all before it
 _CALM, _BURST = 5, 20.0
 _LONG, _FADE = np.float32(1200), np.float32(0.9)
 _CLOSED = EXCURSIONS_KEPT + 1
-
-
-def excursions(lives: Lives, slots: Ints, score: Floats32, idle: Floats32) -> Bools:
-    """Who is in an excursion, given S and the evidence of idle time. One that has lasted is over only when it is nearly calm."""
-    return (score > EXCURSION) | (idle > EXCURSION_IDLE) | ((lives.out[slots] >= _LASTING) & (score > _NEARLY_CALM))
 
 
 def weigh(lives: Lives, slots: Ints, out: Bools, own: Floats32, dt: float) -> Floats32:

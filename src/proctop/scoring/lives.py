@@ -15,7 +15,7 @@ EXCURSIONS_KEPT = 4
 _BOOKS = 16384  # room at first; pages that hold only zeros cost nothing until touched, and copying to grow would cost twice
 
 _FRESH = ("n", "fast", "alert", "score", "out", "calm", "kept", "kept_for", "accepted", "idle", "lull", "failed", "retry")
-_FRESH_TOO = ("novel", "moves", "client")
+_FRESH_TOO = ("novel", "moves", "rises", "client")
 _BY_SLOT = (*_FRESH, *_FRESH_TOO, "cohort", "container", "kernel", "book", "seen", "due")
 
 
@@ -28,7 +28,7 @@ class Lives:
     ``seen`` the reading up to which it was learned, ``idle`` its idle time then, ``lull`` whether it was silent before that;
     ``due`` the reading at which it is looked at even when silent,
     ``failed`` attempts to let it sleep, ``retry`` the reading of the next; ``novel`` nats of evidence that it is new here;
-    ``moves`` the last 64 readings, a bit each; ``client`` silent because another is unusual.
+    ``moves`` and ``rises`` the last 64 readings, a bit each; ``client`` silent because another is unusual.
     By book: ``hist`` float32[books, 29, 24], ``mass`` float32[books, 29], ``slow`` float32[books, 9] the slow means,
     ``held`` uint8[books, 4, 29] the bins of kept samples.
     """
@@ -60,6 +60,7 @@ class Lives:
         self.retry = np.zeros(0, dtype=np.int64)
         self.novel = np.zeros(0, dtype=np.float32)
         self.moves = np.zeros(0, dtype=np.uint64)
+        self.rises = np.zeros(0, dtype=np.uint64)
         self.client = np.zeros(0, dtype=np.bool_)
         self.hist = np.zeros((0, CHANNELS, BINS), dtype=np.float32)
         self.mass = np.zeros((0, CHANNELS), dtype=np.float32)

@@ -62,7 +62,7 @@ def _imported(name: str) -> Callable[[], Model]:
     path, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(path), attribute)
-    except ImportError as error:
+    except (ImportError, SyntaxError) as error:
         raise NoModel(f"--model {name}: {error}") from None
     except AttributeError:
         raise NoModel(f'--model {name}: {path} has no "{attribute}"') from None

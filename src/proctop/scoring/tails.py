@@ -48,6 +48,7 @@ UNITS: Floats = np.array([SCORED[FEATURE[name]].noise for name in FAST + SLOW])
 IDLE = FEATURE["idle_s"]
 LEVELS = slice(FEATURE["threads"], FEATURE["idle_s"])
 RATES = len([f for f in SCORED if f.kind is not Kind.LEVEL])
+WAITS = SLOW.index("vctx")
 SLOW_FROM: Ints = np.array([FEATURE[name] for name in SLOW])
 
 
