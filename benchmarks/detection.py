@@ -234,7 +234,7 @@ def judge(recording: Recording, said: Verdicts, real: Truth) -> tuple[dict[str, 
         event |= {f"recall@{b}/h": bool(alert[mine].max() > bar) for b, bar in bars.items()}
         event |= {"reason 1st": first, "reason in 3": bool(reasons) and any(_right(kind, r) for r in reasons[0])}
         rows.append(event | {"alerted": bool(said.alerting[mine].any())})
-    pooled = _means(rows)
+    pooled = means(rows)
     pooled["false alerts/h"] = _episodes(recording, np.flatnonzero(said.alerting & real.normal)) / hours
     used = real.normal | real.positive
     pooled["AUC-PR rank"] = _average_precision(rank[used], real.positive[used])
@@ -316,13 +316,14 @@ def main() -> None:
         for name in total:
             total[name].append(pooled[name])
     print(f"all: {len(everything)} events")
-    print(_line(_means(everything) | {name: float(np.mean(each)) for name, each in total.items()}))
+    print(_line(means(everything) | {name: float(np.mean(each)) for name, each in total.items()}))
     for kind in sorted({str(e["kind"]) for e in everything}):
         some = [e for e in everything if e["kind"] == kind]
-        print(f"  {kind:<17}{len(some):>3}{_line(_means(some))}")
+        print(f"  {kind:<17}{len(some):>3}{_line(means(some))}")
 
 
-def _means(events: list[dict[str, Any]]) -> dict[str, float]:
+def means(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Of each figure over the events."""
     return {name: float(np.nanmean([e[name] for e in events])) for name in events[0] if name != "kind"}
 
 

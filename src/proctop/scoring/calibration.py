@@ -1,8 +1,9 @@
 """How rare a score is on this host: an exponential tail fitted to the peaks of past episodes.
 
 An episode is a run of slow scores above 1.5, gaps of up to 10 s merged, and its peak is what counts. Peaks over a high threshold u are
-exponential with mean excess β, median excess β·ln 2 (Pickands 1975, with shape 0), so a score a comes by chance
-R(a) = rate·exp(−(a − u)/β) times an hour. u is the 41st largest peak of the last day. A session starts from what other hosts showed, weighing 20 minutes.
+exponential with mean excess β (Pickands 1975, with shape 0), so a score a comes by chance R(a) = rate·exp(−(a − u)/β) times an hour.
+u is the 41st largest peak of the last day; β follows from the median excess, which a few incidents among the peaks do not move. A session
+starts from what other hosts showed, weighing 20 minutes.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Calibration:
         peaks = sorted((p for _, hour in self._hours for p in hour), reverse=True)
         kept = peaks[:_KEPT]
         u = peaks[_KEPT] if len(peaks) > _KEPT else EPISODE
-        beta = (median(kept) - u) / log(2) if kept else 0.0  # of an exponential; a few incidents among the peaks do not move it
+        beta = (median(kept) - u) / log(2) if kept else 0.0  # of an exponential
         self._fit = (u, (beta * len(kept) + _COLD_PEAKS * _COLD_BETA) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
 
     def per_hour(self, alert: Floats32) -> Floats32:

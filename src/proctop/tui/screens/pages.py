@@ -21,6 +21,7 @@ from proctop.view.cells import Cell
 
 Text = list[list[Cell]]
 LABEL = 14
+AGAINST = {"own": "its own history", "cohort": "others of its name"}
 BACK = (("Esc", "Back", "dismiss"), ("F10", "Quit", "app.quit"))
 
 
@@ -152,7 +153,7 @@ class ProcessDetail(Reader):
         label = frame.batch.labels[row]
         out: Text = []
         reasons = frame.scores.why.get(row, ())
-        said = [f"{r.text} ({'its own history' if r.against == 'own' else 'others of its name'})" for r in reasons]
+        said = [f"{r.text} ({AGAINST.get(r.against, r.against)})" for r in reasons]
         for k, text in enumerate(said or [table.no_reason(frame, row)]):
             out += wrapped("why" if k == 0 else "", text, columns, table.level(frame, row) if reasons else "soft")
         hourly = float(frame.scores.per_hour[row])
