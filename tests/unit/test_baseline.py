@@ -286,3 +286,19 @@ def test_the_same_readings_give_the_same_scores() -> None:
     assert one.scores is not None and two.scores is not None
     np.testing.assert_array_equal(one.scores.rank, two.scores.rank)
     assert one.scores.why == two.scores.why
+
+
+def test_a_stranger_in_a_container_tops_the_table_with_the_reason() -> None:
+    session = Session().live()
+    session.step(lambda h: h.born(700, "xmrig", age=-0.5, container="c" * 64, ppid=11.0))
+    for _ in range(4):
+        scores = session.step(lambda h: h.did(700, run_ns=300 * MS, nvctx=40))
+    assert session.place(700) == 1 and "new_executable" in session.why(700)
+    said = {r.feature: r for r in scores.why[session.row(700)]}["new_executable"]
+    assert said.text == f"first xmrig in {'c' * 12}, started by worker2x" and said.against == "container"
+
+
+def test_the_first_readings_count_for_less() -> None:
+    early, late = Session().live(WARM_UP + 5), Session().live(QUIET)
+    ranks = [float(np.max(s.step(lambda h: h.did(10, wchar=40 * MB, syscw=900, run_ns=500 * MS)).rank)) for s in (early, late)]
+    assert 0 < 2 * ranks[0] < ranks[1]

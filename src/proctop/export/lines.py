@@ -148,7 +148,7 @@ def _reason(reason: Reason) -> Json:
         "feature": reason.feature,
         "value": _finite(reason.value),
         "usual": [_finite(low), _finite(high)],
-        "against": reason.against,
+        "against": "own" if reason.against == "own" else "cohort",
         "text": reason.text,
     }
 
