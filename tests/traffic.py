@@ -56,6 +56,10 @@ class Host:
         self._label[pid] = Label(comm)
         self._touched.add(pid)
 
+    def label(self, pid: int, *, container: str, image: str = "") -> None:
+        """Moved into a container, without having run."""
+        self._label[pid] = Label(self._label[pid].comm, container=Container(container, image=image))
+
     def gone(self, *pids: int) -> None:
         for pid in pids:
             self._rows.remove(pid)

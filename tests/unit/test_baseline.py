@@ -256,6 +256,18 @@ def test_an_exec_keeps_the_history_and_changes_the_kind() -> None:
     assert session.scores is not None and session.scores.status[session.row(10)] == Status.SCORED
 
 
+def test_a_process_that_was_put_into_a_container_while_it_slept_joins_it_when_it_wakes() -> None:
+    session = Session().live(40)
+    host, lives = session.host, session.detector._memory.lives
+    host.label(100, container="d" * 64)
+    session.step()
+    host.label(100, container="d" * 64, image="app:1")
+    host.did(100, run_ns=50 * MS, vctx=5)
+    session.step()
+    slot = int(session.detector._memory.slots[session.row(100)])
+    assert lives.container[slot] > 0
+
+
 def test_a_restarted_service_starts_warm() -> None:
     session = Session().live()
     session.busy.remove(10)

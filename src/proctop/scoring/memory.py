@@ -110,7 +110,8 @@ class Memory:
                 self.cohorts.leave(lives.cohort[slot : slot + 1])
                 lives.cohort[slot] = self.cohorts.join(cohort(label))
             inside, inside_then = (x.container.id if x.container else None for x in (label, then))
-            if inside != inside_then:
+            late = inside is not None and lives.container[slot] < 0  # it went inside while it slept
+            if inside != inside_then or late:
                 if lives.container[slot] >= 0:
                     self.containers.leave(lives.container[slot : slot + 1])
                 lives.container[slot] = -1 if label.container is None else self._inside(label.container)
