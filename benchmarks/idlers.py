@@ -1,4 +1,4 @@
-"""A crowd of small idle processes, of which one in twenty wakes each second.
+"""A crowd of small processes, of which a share (one in twenty) wakes each second.
 
 The crowd is forked from one bare interpreter (no site, garbage collector frozen), so that 10,000 of them share nearly all their memory.
 All inherit one pipe from :class:`Idlers` as standard input: its end of file, however this program ended, ends every one of them.
@@ -14,23 +14,26 @@ import sys
 import time
 
 NAME = "idler"
-EVERY = 20  # one in so many wakes each second: 5 %
+SHARE = 0.05
+"""Of the crowd, that wakes each second."""
 
 
 class Idlers:
-    """``count`` idle processes for the length of a ``with`` block.
+    """``count`` idle processes for the length of a ``with`` block. Where they are ``lively``, each wake does a little of everything.
 
     Raises:
         RuntimeError: the crowd could not be started in full (process limit, memory).
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, share: float = SHARE, *, lively: bool = False) -> None:
         self.count = count
+        self._share = share
+        self._lively = lively
 
     def __enter__(self) -> Idlers:
         from subprocess import PIPE, Popen
 
-        argv = [sys.executable, "-S", "-E", "-I", os.path.abspath(__file__), str(self.count)]
+        argv = [sys.executable, "-S", "-E", "-I", os.path.abspath(__file__), str(self.count), str(self._share), "1" * self._lively]
         # A session of its own: Ctrl-C reaches this program only, which then closes the pipe.
         self._parent = Popen(argv, stdin=PIPE, stdout=PIPE, text=True, start_new_session=True)
         assert self._parent.stdout is not None
@@ -58,25 +61,42 @@ def _rename(name: str) -> None:
         file.write(name)
 
 
-def _idle(number: int, count: int) -> None:
-    """Sleep until standard input ends; process ``number`` of ``count`` wakes each second at its own phase when it is a twentieth one."""
+def _idle(number: int, count: int, share: float, lively: bool) -> None:
+    """Sleep until standard input ends; process ``number`` of ``count`` wakes each second at its own phase if it is of the share."""
     end = select.poll()
     end.register(0, select.POLLIN)
-    if number % EVERY:
+    if int((number + 1) * share) == int(number * share):
         end.poll()
         return
     due = time.monotonic() + number / count
+    luck = number
     while not end.poll(max(0.0, due - time.monotonic()) * 1000):
         stop = time.thread_time_ns() + 100_000
+        if lively:
+            luck = (luck * 1_103_515_245 + 12_345) & 0x7FFFFFFF  # as ANSI C's rand: the crowd imports no more than it needs
+            _live(luck >> 8)
+            stop += luck % 300_000
         while time.thread_time_ns() < stop:
             pass
         due += 1.0
 
 
+def _live(luck: int) -> None:
+    """Some pages, calls of I/O and naps; how many, differs from process to process and time to time."""
+    bytearray(4096 * (luck % 40))
+    for path, flags in (("/dev/null", os.O_WRONLY), ("/dev/zero", os.O_RDONLY)):
+        fd = os.open(path, flags)
+        for _ in range(luck % 5):
+            os.write(fd, bytes(luck % 3000)) if flags else os.read(fd, luck % 5000)
+        os.close(fd)
+    for _ in range(luck % 3):
+        time.sleep(0.001)
+
+
 def main() -> None:
     import gc
 
-    count = int(sys.argv[1])
+    count, share, lively = int(sys.argv[1]), float(sys.argv[2]), bool(sys.argv[3])
     _rename(NAME)
     gc.disable()
     gc.freeze()
@@ -85,7 +105,7 @@ def main() -> None:
         for number in range(count):
             if os.fork() == 0:
                 os.close(1)
-                _idle(number, count)
+                _idle(number, count, share, lively)
                 os._exit(0)
             started += 1
     except OSError as error:

@@ -30,7 +30,7 @@ http {{
 class Services:
     """Starts them all; :meth:`close` ends them. Every process is a child of this one, and ends with it.
 
-    ``clients`` are the pids of all load generators so far, ``sessions`` the database sessions.
+    ``clients`` are the pids of all that asked the servers for something so far, ``sessions`` the database sessions.
     """
 
     def __init__(self, folder: Path, base: int) -> None:
@@ -46,6 +46,7 @@ class Services:
         self.nginx = self._nginx()
         self._postgres()
         self.sessions = [Session(self._psql()) for _ in range(3)]
+        self.clients.extend(session.process.pid for session in self.sessions)
         self.clients.append(self._start("pgbench", *self._where(), "-c", "2", "-R", "20", "-T", "100000", "bench", mine=True).pid)
 
     def nginx_workers(self) -> list[int]:

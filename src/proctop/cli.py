@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from proctop.compose import FAILURE, USAGE, Refused, as_recorded
+from proctop.compose import FAILURE, USAGE, Refused
 from proctop.scoring.catalogue import BASELINE
 from proctop.settings import SettingsError
 
@@ -32,10 +32,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         flags["reverse"] = flags["sort"].startswith("-")
         flags["sort"] = flags["sort"].removeprefix("-")
     for name, value in flags.items():
-        settings.check(name, value, f"--{name}")
+        settings.check(name, value, f"--{name.replace('_', '-')}")
     path = args.config or settings.default_path(os.environ)
     chosen = settings.resolve(settings.read_file(path, required=args.config is not None), flags)
     _refuse_unused(args, chosen)
+    if chosen.replay and any(name in flags for name in ("model", "scope", "alerts", "baseline", "record")):
+        chosen = replace(chosen, rescore=True)  # what only a detector can heed
     if os.environ.get("NO_COLOR"):
         chosen = replace(chosen, color=False)
     return chosen if settings.utf8(os.environ) else replace(chosen, ascii=True)
@@ -68,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
                 return commands.COMMANDS[args.command](args, settings, stack)
             if settings.batch:
                 return commands.batch(settings, stack)
-            return commands.screen(settings if "interval" in args else as_recorded(settings), stack)
+            return commands.screen(settings, stack)
     except (NotProcfs, StreamError) as error:
         raise Refused(str(error)) from None
 
@@ -79,8 +81,18 @@ def _refuse_unused(args: argparse.Namespace, settings: Settings) -> None:
         for name in ("count", "format", "top"):
             if name in args:
                 raise SettingsError(f"--{name} goes with --batch")
+    if not settings.record and args.command is None:
+        for name in ("max_size", "max_age", "redact"):
+            if name in args:
+                raise SettingsError(f"--{'no-' * (name == 'redact')}{name.replace('_', '-')} goes with --record or collect")
     if not settings.replay and (settings.begin or settings.end):
         raise SettingsError("--begin and --end go with --replay FILE")
+    if not settings.replay and settings.rescore:
+        raise SettingsError("--rescore goes with --replay FILE")
+    if settings.host and (settings.replay or args.command not in (None, "collect")):
+        raise SettingsError("--host goes with the screen, --batch and collect, and shows no recording")
+    if "host_command" in args and not settings.host:
+        raise SettingsError("--host-command goes with --host [USER@]HOST")
     if "scope" in args and args.command is None and settings.model == BASELINE:
         raise SettingsError("--scope goes with --model NAME; the baseline always knows every process (`proctop models` lists the others)")
 

@@ -6,25 +6,43 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from proctop.compose import FAILURE, USAGE, Refused, end_on_signals, engine_of, live, replay, source_of, tape_of, view_of
+from proctop import outputs
+from proctop.compose import (
+    FAILURE,
+    USAGE,
+    Refused,
+    end_on_signals,
+    engine_of,
+    frames_of,
+    live,
+    memory_of,
+    player_of,
+    remote,
+    source_of,
+    view_of,
+    writer_of,
+)
 from proctop.scoring.catalogue import BASELINE, NoModel
-from proctop.settings import DEFAULTS, SettingsError, one_of
+from proctop.settings import DEFAULTS, NAMED, SettingsError, one_of
 
 if TYPE_CHECKING:
     import argparse
 
+    from proctop.records import Reading
     from proctop.settings import Settings
+    from proctop.sources import Source
 
 
 def score(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     """Figures go to standard output, or to standard error where that carries the rows."""
     from proctop.offline.score import Job, run
-    from proctop.offline.writing import FORMATS, Unwritable
+    from proctop.offline.writing import FORMATS
+    from proctop.outfile import Unwritable
     from proctop.sources.events import EventsError
 
     if args.rows and not args.output:
@@ -47,32 +65,49 @@ def score(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
 
 
 def collect(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
-    """Record without looking. A disk that is full is told once, and tried again at every reading."""
-    from proctop.sources.pace import Ticker
-    from proctop.stream import WriteFailed
-
+    """Record without looking: with scores, as the screen would, but raw into a pipe, whose reader scores."""
+    if args.output == "-":
+        for name in ("model", "scope", "alerts", "baseline", "max_size", "max_age"):
+            if name in args:
+                raise SettingsError(f"--{name.replace('_', '-')} goes with a file or a directory; a pipe carries raw readings")
     end_on_signals()
-    path: str = args.output
     source = source_of(settings, stack)
-    tape = tape_of(path, source.info)
-    stack.callback(tape.close)
-    if not path:
-        print(f"proctop: recording to {tape.path}", file=sys.stderr)
-    ticker, said, taken = Ticker(settings.interval), "", 0
-    while (late := ticker.wait()) is not None and (reading := source.read(late)) is not None:
-        try:
-            tape.write(reading)
-            said = ""
-        except WriteFailed as error:
-            if path == "-":
-                raise
-            if str(error) != said:
-                said = str(error)
-                print(f"proctop: {said}", file=sys.stderr)
-        taken += 1
+    if args.output == "-":
+        writer = stack.enter_context(writer_of("-", settings, source.info))
+        for reading in _readings(source, settings, _unread):
+            writer.write(reading)
+        return 0
+    engine = engine_of(replace(settings, record=args.output or NAMED), source.info, stack)
+    if not args.output:
+        print(f"proctop: recording to {engine.recording}", file=sys.stderr)
+    said = ""
+    for reading in _readings(source, settings):
+        engine.step(reading)
+        if engine.trouble != said:
+            said = engine.trouble
+            print(f"proctop: {said or f'recording again, {engine.lost} readings are lost'}", file=sys.stderr)
+    engine.stop()
+    return FAILURE if engine.trouble else 0
+
+
+def _unread(seconds: float) -> bool:
+    """Wait; true as soon as nobody is left to read standard output, so that a collector does not outlive its ssh by an interval."""
+    import select
+
+    poll = select.poll()
+    poll.register(1, 0)  # POLLERR and POLLHUP come unasked
+    return bool(poll.poll(seconds * 1000))
+
+
+def _readings(source: Source, settings: Settings, pause: Callable[[float], bool] | None = None) -> Iterator[Reading]:
+    """As many as asked for, in time."""
+    from proctop.sources.pace import Ticker, readings
+
+    came = readings(source, Ticker(settings.pace, pause=pause).wait, lambda said: print(f"proctop: {said}", file=sys.stderr))
+    for taken, reading in enumerate(came, 1):
+        yield reading
         if taken == settings.count:
-            break
-    return FAILURE if said else 0
+            return
 
 
 def models(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
@@ -103,11 +138,13 @@ def batch(settings: Settings, stack: ExitStack) -> int:
 
     end_on_signals()
     view = view_of(settings)
-    source = source_of(settings, stack)
-    engine = engine_of(settings, source.info, stack)
-    code = export.run(
-        source,
-        engine,
+    if settings.replay:
+        frames = frames_of(settings, stack)
+    else:
+        source = source_of(settings, stack)
+        frames = export.live(source, engine_of(settings, source.info, stack), Ticker(settings.pace).wait, threads=view.threads)
+    return export.run(
+        frames,
         state=view,
         format=settings.format,
         out=sys.stdout,
@@ -115,17 +152,16 @@ def batch(settings: Settings, stack: ExitStack) -> int:
         top=settings.top,
         width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
         columns=[COLUMN[name] for name in settings.columns],
-        wait=None if settings.replay else Ticker(settings.interval).wait,
     )
-    if engine.trouble:
-        print(f"proctop: {engine.trouble}", file=sys.stderr)
-    return code
 
 
 def screen(settings: Settings, stack: ExitStack) -> int:
     """The live screen, or that of a recording."""
     term = os.environ.get("TERM", "")
-    if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if settings.replay == "-" and sys.stdin is not None and sys.stdin.isatty():
+        raise Refused("--replay - shows the recording that a pipe carries, and standard input is a terminal", USAGE)
+    keys = _keys() if settings.replay == "-" else -1
+    if sys.stdin is None or not ((keys >= 0 or sys.stdin.isatty()) and sys.stdout.isatty()):
         raise Refused("the screen needs a terminal for input and output; use `proctop --batch` in pipes and scripts", USAGE)
     if term in ("", "dumb", "unknown"):
         raise Refused(f'the screen cannot be drawn on TERM="{term}"; use `proctop --batch`', USAGE)
@@ -135,20 +171,37 @@ def screen(settings: Settings, stack: ExitStack) -> int:
     if settings.replay:
         from proctop.tui.app import run
 
-        source = replay(settings, stack)
-        return run(settings, source, engine_of(settings, source.info, stack))
+        player = player_of(settings, stack)
+        if keys >= 0:
+            os.dup2(keys, 0)
+        _loaded()
+        return run(settings, None, None, past=lambda: player)
     from proctop.tui import glance
 
-    source, names = live(settings, stack)
+    source, names = (remote(settings, stack), None) if settings.host else live(settings, stack)
     engine = engine_of(settings, source.info, stack)
     reading = source.read()
     frame = engine.step(reading) if reading is not None else None
     with glance.shown(frame, view, settings, shutil.get_terminal_size()):
-        names.start()
+        if names is not None:
+            names.start()
         from proctop.tui.app import run
+    keep, past = memory_of(engine)
+    _loaded()
+    return run(settings, source, engine, first=frame, keep=keep, past=past)
+
+
+def _keys() -> int:
+    """The terminal itself, where standard input is a pipe that carries a recording; -1 = there is none."""
+    try:
+        return os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
+def _loaded() -> None:
     gc.freeze()  # a full collection would walk all that the imports left: 6 ms in which no key is answered
     gc.enable()
-    return run(settings, source, engine, first=frame)
 
 
 def _check_theme(settings: Settings) -> None:
@@ -166,6 +219,9 @@ def _check_theme(settings: Settings) -> None:
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Settings, ExitStack], int]] = {
     "collect": collect,
     "doctor": doctor,
+    "export": outputs.export,
+    "info": outputs.info,
     "models": models,
+    "report": outputs.report,
     "score": score,
 }

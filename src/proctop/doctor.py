@@ -299,6 +299,16 @@ def _history(place: Place) -> Iterator[Check]:
         yield Check("alert budget", state, f"{hours:.1f} h of history in {path}", why)
 
 
+def _ssh(place: Place) -> Iterator[Check]:
+    from shutil import which
+
+    found = which("ssh", path=place.environ.get("PATH"))
+    if found:
+        yield Check("other hosts", _WORKS, f"--host, by {found}")
+    else:
+        yield Check("other hosts", _OFF, "no --host", "no ssh on the PATH", "apt-get install openssh-client")
+
+
 def _terminal(place: Place) -> Iterator[Check]:
     term, environ = place.environ.get("TERM", ""), place.environ
     if place.terminal is None or term in ("", "dumb"):
@@ -343,6 +353,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _taskstats,
     _bpf,
     _history,
+    _ssh,
     _terminal,
     _locale,
 )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
 
 from proctop.alerts import Alerts
-from proctop.features import derive
+from proctop.features import GAP, derive, first
+from proctop.fields import FEATURE
 from proctop.history import History
-from proctop.records import AlertEvent, Batch, Frame, ProcKey, Reading
+from proctop.records import AlertEvent, Batch, Floats32, Frame, ProcKey, Reading, Scores, Trail
 from proctop.scoring.protocol import Detector
 from proctop.vitals import host_rates
 
@@ -46,7 +51,7 @@ class Engine:
         self._heed()
         batch = derive(self._reading, reading, self._batch)
         rates = host_rates(self._reading, reading)
-        scores = self.detector.step(batch, explain=self._explain)
+        scores = as_shown(self.detector.step(batch, explain=self._explain))
         trail = self._history.step(batch, scores.rank)
         self._reading, self._batch = reading, batch
         self._tick += 1
@@ -61,3 +66,92 @@ class Engine:
             else:
                 self.detector.incident(key)
                 self._alerts.mark(key)
+
+
+def as_shown(scores: Scores) -> Scores:
+    """In tenths of a nat, as a screen shows and a recording holds them: so a replay differs in nothing, not even in the order of rows."""
+    return replace(scores, rank=np.round(scores.rank, 1), alert=np.round(scores.alert, 1))
+
+
+class Seen(Protocol):
+    """What was seen of a reading, as a recording holds it: :class:`proctop.stream.seen.Seen`."""
+
+    @property
+    def scores(self) -> Scores: ...
+
+    @property
+    def warming(self) -> float: ...
+
+    @property
+    def alerts(self) -> tuple[AlertEvent, ...]: ...
+
+    @property
+    def idle(self) -> Floats32 | None: ...
+
+
+class Record(Protocol):
+    """A reading and what was seen of it: :class:`proctop.stream.seen.Record`."""
+
+    @property
+    def reading(self) -> Reading: ...
+
+    @property
+    def seen(self) -> Seen | None: ...
+
+
+class SeenEngine:
+    """Frames as they were seen: nothing is scored anew. Records come in the order of time."""
+
+    def __init__(self, *, history: int = 120) -> None:
+        self._length = history
+        self._history = History(history)
+        self._reading: Reading | None = None
+        self._batch: Batch | None = None
+
+    def step(self, record: Record) -> Frame:
+        reading, prev = record.reading, self._reading
+        if prev is not None and not follows(prev, reading):
+            self._reading = self._batch = prev = None
+            self._history = History(self._length)
+        batch = seen_batch(prev, self._batch, record)
+        rank = record.seen.scores.rank if record.seen is not None else unscored(len(reading)).rank
+        trail = self._history.step(batch, rank)
+        self._reading, self._batch = reading, batch
+        return seen_frame(prev, batch, record, trail)
+
+
+def follows(prev: Reading, cur: Reading) -> bool:
+    """Whether ``cur`` came after ``prev`` in one session, if need be with readings between them that were not recorded."""
+    missed, dt = cur.seq - prev.seq, cur.mono - prev.mono
+    return cur.info.boot_id == prev.info.boot_id and dt > 0 and (missed == 1 or (missed > 1 and dt <= GAP * cur.interval * missed))
+
+
+def seen_batch(prev: Reading | None, before: Batch | None, record: Record) -> Batch:
+    """The batch of a record, out of the reading before and its batch (None at the start of a session)."""
+    reading = record.reading
+    idle = record.seen.idle if record.seen is not None else None
+    if prev is None or before is None:
+        return first(reading, idle)
+    batch = derive(prev, reading, before)
+    if idle is None:
+        return batch
+    values = batch.values.copy()
+    values[FEATURE["idle_s"]] = idle
+    values.flags.writeable = False
+    return replace(batch, values=values)
+
+
+def seen_frame(prev: Reading | None, batch: Batch, record: Record, trail: Trail) -> Frame:
+    """What was shown of a record."""
+    reading, seen = record.reading, record.seen
+    rates = host_rates(prev, reading)
+    if seen is None:
+        return Frame(reading.seq, reading, batch, unscored(len(reading)), rates, trail, 0.0)
+    return Frame(reading.seq, reading, batch, seen.scores, rates, trail, seen.warming, seen.alerts)
+
+
+def unscored(n: int) -> Scores:
+    """Of a reading that was recorded without scores, among others that have them."""
+    nothing = np.full(n, np.nan, dtype=np.float32)
+    note = "recorded without scores; --rescore works them out"
+    return Scores(nothing, nothing, nothing, np.zeros(n, np.bool_), np.zeros(n, np.int8), {}, (note,))

@@ -55,12 +55,16 @@ _CPU, _SYSCALLS, _FORKS = FEATURE["cpu"], FEATURE["syscalls"], FEATURE["forks"]
 _CHILDREN, _IDLE, _RUN_WAIT = FEATURE["children"], FEATURE["idle_s"], FEATURE["run_wait"]
 _PPID, _THREADS, _UTIME, _STIME, _RUN = (COUNTER[c] for c in ("ppid", "threads", "utime", "stime", "run_ns"))
 _SYSCR, _SYSCW, _VCTX, _NVCTX = (COUNTER[c] for c in ("syscr", "syscw", "vctx", "nvctx"))
+_DOES = np.array([_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW])  # a process that does anything raises one of them
 
 
 def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
-    """The batch of ``cur``, given the reading and the batch that came before it (both None at the start of a session)."""
-    if prev is None or before is None:
-        return _first(cur)
+    """The batch of ``cur``, given the reading and the batch that came before it (both None at the start of a session).
+
+    What came before another boot, or on another host, is as if it were not there: counters and keys begin anew.
+    """
+    if prev is None or before is None or prev.info.boot_id != cur.info.boot_id:
+        return first(cur)
     dt = cur.mono - prev.mono
     gap = not 0 < dt <= GAP * cur.interval
     where = align(prev, cur)
@@ -81,7 +85,7 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
         active[rows] = did
         values[_FORKS] = _forks(cur, born, values[_CPU], dt)
         values[_CHILDREN] = _children(prev, cur, before, where)
-        values[_IDLE] = _idle(before, where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
+        values[_IDLE] = _idle(before.values[_IDLE], where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
     return _publish(cur, values, float("nan") if gap else dt, where, active, born)
 
 
@@ -98,14 +102,35 @@ def align(prev: Reading, cur: Reading) -> Ints:
     return np.where(same, found, -1).astype(np.int64)
 
 
-def _first(cur: Reading) -> Batch:
+def first(cur: Reading, idle: Floats32 | None = None) -> Batch:
+    """The batch of a reading without one before it: levels, and no rates.
+
+    ``idle`` float32[n]: seconds without activity, where a session is entered in its midst. From it :func:`derive` goes on as if
+    it had come all the way.
+    """
     n = len(cur)
     values = np.full((len(FEATURES), n), np.nan, dtype=np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         values[_LEVEL_TO] = _finite(cur.counters[_LEVEL_FROM])
         values[_CHILDREN] = _count_by_pid(cur, cur.counters[_PPID])
+    if idle is not None:
+        values[_IDLE] = idle
     nobody = np.zeros(n, np.bool_)
     return _publish(cur, values, float("nan"), np.full(n, -1, dtype=np.int64), nobody, nobody.copy())
+
+
+def still(prev: Reading, cur: Reading, idle: Floats32) -> Floats32:
+    """float32[n], the feature ``idle_s`` as :func:`derive` gives it, out of that of the reading before: the one that a jump cannot skip."""
+    dt = cur.mono - prev.mono
+    gap = not 0 < dt <= GAP * cur.interval
+    where = align(prev, cur)
+    came = where < 0
+    then = prev.counters[_DOES][:, where] if len(prev) else np.full((_DOES.size, len(cur)), np.nan)
+    born = _born(cur, where, dt) & (not gap)
+    then[:, came] = np.where(born[came], 0.0, np.nan)
+    with np.errstate(invalid="ignore"):
+        active = (cur.counters[_DOES] > then).any(axis=0)
+    return _idle(idle, where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
 
 
 def _publish(cur: Reading, values: Floats32, dt: float, where: Ints, active: Bools, born: Bools) -> Batch:
@@ -145,7 +170,7 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         age = cur.boot - cur.start[rows[first]] / cur.info.ticks
         seconds[first] = np.where(newborn, np.maximum(age, YOUNGEST), dt)
     rise = now - then
-    did: Bools = np.logical_or.reduce(rise[[_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW]] > 0, axis=0)
+    did: Bools = np.logical_or.reduce(rise[_DOES] > 0, axis=0)
 
     values = np.full((len(FEATURES), rows.size), np.nan)
     values[_LEVEL_TO] = now[_LEVEL_FROM]
@@ -156,17 +181,19 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         growth[:, first] = np.where(_AT_BIRTH[:, None], np.minimum(growth[:, first], 0.0), growth[:, first])
         values[_GROWTH_TO] = np.maximum(growth, 0.0) / seconds
         values[_SYSCALLS] = (rise[_SYSCR] + rise[_SYSCW]) / seconds
-        values[_CPU] = _cpu(rise, now[_THREADS], then[_THREADS]) * _NANO / seconds
+        values[_CPU] = cpu_spent(rise[_UTIME] + rise[_STIME], rise[_RUN], now[_THREADS], then[_THREADS]) * _NANO / seconds
         values[_RUN_WAIT] *= _NANO
         values[_FORKS] = 0.0
     return _finite(values), did
 
 
-def _cpu(rise: Floats, threads: Floats, threads_then: Floats) -> Floats:
-    """Nanoseconds. A single thread's run time is exact; ticks cover all threads but hide what is shorter than one."""
-    ticks = rise[_UTIME] + rise[_STIME]
-    single = (threads == 1) & ((threads_then == 1) | (threads_then == 0)) & (rise[_RUN] == rise[_RUN])
-    spent: Floats = np.where(single, rise[_RUN], ticks)
+def cpu_spent(ticks: Floats, run: Floats, threads: Floats, threads_then: Floats) -> Floats:
+    """Nanoseconds on a cpu, out of the rises of ``utime + stime`` and ``run_ns``, and the numbers of threads now and then (0 = not born).
+
+    A single thread's run time is exact; ticks cover all threads but hide what is shorter than one.
+    """
+    single = (threads == 1) & ((threads_then == 1) | (threads_then == 0)) & (run == run)
+    spent: Floats = np.where(single, run, ticks)
     return spent
 
 
@@ -206,12 +233,12 @@ def _count_by_pid(cur: Reading, ppid: Floats) -> Floats32:
     return out
 
 
-def _idle(before: Batch, where: Ints, active: Bools, born: Bools, seconds: float) -> Floats32:
+def _idle(before: Floats32, where: Ints, active: Bools, born: Bools, seconds: float) -> Floats32:
     """Seconds in a row without activity; NaN at the first sight of an old process, about whose past nothing is known.
 
     A late reading counts as one interval: what delays the sampler delays everybody.
     """
-    idle = before.values[_IDLE].take(where) if len(before) else np.zeros(where.size, dtype=np.float32)
+    idle = before.take(where) if before.size else np.zeros(where.size, dtype=np.float32)
     known = where >= 0
     if not known.all():
         idle[~known] = np.where(born[~known], np.float32(0), np.float32(np.nan))

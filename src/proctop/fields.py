@@ -123,8 +123,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("read_bytes", _C, _BY, Cost.IO, "bytes read from storage"),
     Counter("write_bytes", _C, _BY, Cost.IO, "bytes sent to storage"),
     Counter("fds", _G, _ONE, Cost.FD, "open file descriptors"),
-    Counter("run_ns", _C, _NS, Cost.SCHEDSTAT, "time on a cpu, main thread"),
-    Counter("wait_ns", _C, _NS, Cost.SCHEDSTAT, "time waiting for a cpu, main thread"),
+    Counter("run_ns", _C, _NS, Cost.SCHEDSTAT, "time on a cpu, main thread, resolution 0.1 ms"),
+    Counter("wait_ns", _C, _NS, Cost.SCHEDSTAT, "time waiting for a cpu, main thread, resolution 0.1 ms"),
 )
 COUNTER: dict[str, int] = {c.name: i for i, c in enumerate(COUNTERS)}
 

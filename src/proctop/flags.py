@@ -47,6 +47,47 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         known.append(spelled[-1])
         group.add_argument(*spelled, dest=name, default=argparse.SUPPRESS, help=said or help_of(name), **more)
 
+    def scoring(of: argparse.ArgumentParser) -> None:
+        group = of.add_argument_group("scoring")
+        flag(group, "model", "--model", metavar="NAME")
+        flag(group, "scope", "--scope", metavar="global|container|image|comm|process")
+        flag(group, "alerts", "--alerts", metavar="N/h")
+        flag(group, "baseline", "--baseline", metavar="FILE", nargs="?", const=NAMED)
+
+    def remote(of: argparse.ArgumentParser) -> None:
+        group = of.add_argument_group("another host, over ssh")
+        flag(group, "host", "--host", metavar="[USER@]HOST")
+        flag(group, "host_command", "--host-command", metavar="COMMAND")
+
+    def limits(group: Any) -> None:
+        flag(group, "max_size", "--max-size", metavar="SIZE")
+        flag(group, "max_age", "--max-age", metavar="AGE")
+        flag(group, "redact", "--no-redact", action="store_false", said="keep secrets in recorded command lines")
+
+    def outputs(commands: Any) -> None:
+        """The subcommands that make something of a recording."""
+        export = commands.add_parser("export", allow_abbrev=False, help="every process of every reading of a recording, for other programs")
+        report = commands.add_parser("report", allow_abbrev=False, help="a recording as one page of HTML: the host, the anomalies and why")
+        for command in (export, report):
+            command.add_argument("replay", metavar="FILE|DIR|-", help="a recording, a directory of them, or a pipe")
+            flag(command, "begin", "--begin", metavar="TIME", said='first reading: "10:00", "3m ago" or ISO 8601')
+            flag(command, "end", "--end", metavar="TIME", said="last reading")
+            flag(command, "rescore", "--rescore", action="store_true")
+            scoring(command)
+        flag(export, "filter", "-f", "--filter", metavar="EXPR", said="only processes that match (-f help explains)")
+        export.add_argument(
+            "--format",
+            dest="rows",
+            choices=("json", "csv", "parquet", "resource-events"),
+            metavar="json|csv|parquet|resource-events",
+            help="as batch mode prints it, typed columns, or an events table of 25 columns; default: by the name of -o, else csv",
+        )
+        export.add_argument("-o", "--output", metavar="FILE", default="-", help="file to write; default: standard output")
+        report.add_argument("-o", "--output", metavar="FILE", default="", help="file to write; default: named after the recording, here")
+        info = commands.add_parser("info", allow_abbrev=False, help="what a recording holds: host, span, processes, gaps, damage, size")
+        info.add_argument("file", metavar="FILE|DIR", help="a recording, or a directory of them")
+        flag(info, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
+
     where = _Parser(add_help=False)
     host = where.add_argument_group("host")
     flag(host, "source", "--source", metavar="auto|bpf|proc")
@@ -79,14 +120,13 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     flag(look, "color", "--no-color", action="store_false", said="use no colours; NO_COLOR in the environment does the same")
     flag(look, "mouse", "--no-mouse", action="store_false", said="leave the mouse to the terminal, to select text")
     flag(look, "readonly", "--readonly", action="store_true")
-    scoring = parser.add_argument_group("scoring")
-    flag(scoring, "model", "--model", metavar="NAME")
-    flag(scoring, "scope", "--scope", metavar="global|container|image|comm|process")
-    flag(scoring, "alerts", "--alerts", metavar="N/h")
-    flag(scoring, "baseline", "--baseline", metavar="FILE", nargs="?", const=NAMED)
+    scoring(parser)
+    remote(parser)
     tape = parser.add_argument_group("recordings")
-    flag(tape, "record", "-w", "--record", metavar="FILE", nargs="?", const=NAMED)
-    flag(tape, "replay", "-r", "--replay", metavar="FILE")
+    flag(tape, "record", "-w", "--record", metavar="FILE|DIR", nargs="?", const=NAMED)
+    limits(tape)
+    flag(tape, "replay", "-r", "--replay", metavar="FILE|DIR|-")
+    flag(tape, "rescore", "--rescore", action="store_true")
     flag(tape, "begin", "--begin", metavar="TIME")
     flag(tape, "end", "--end", metavar="TIME")
     batch = parser.add_argument_group("batch mode, for pipes and files")
@@ -100,8 +140,15 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     collect = commands.add_parser("collect", parents=[where, pace], allow_abbrev=False, help="record without a screen, to a file or a pipe")
     collect.add_argument(
-        "-o", "--output", metavar="FILE", default="", help="file to write, - for standard output; default: named after host and time"
+        "-o",
+        "--output",
+        metavar="FILE|DIR|-",
+        default="",
+        help="file to write, directory of files, or - for standard output; default: named after host and time",
     )
+    scoring(collect)
+    remote(collect)
+    limits(collect.add_argument_group("recordings"))
     doctor = commands.add_parser(
         "doctor", parents=[where], allow_abbrev=False, help="what works on this host, what does not, and what would change it"
     )
@@ -129,6 +176,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     score.add_argument(
         "-o", "--output", metavar="FILE", default="", help="write every row with its score to this file, - for standard output"
     )
+    outputs(commands)
     commands.add_parser("models", allow_abbrev=False, help="the models: what they are good for, and what they cost")
     return parser, known
 

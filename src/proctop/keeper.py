@@ -1,5 +1,7 @@
 """Keeps what the detector learned in a file: read at the start, written every five minutes and at the end.
 
+It is copied a piece a reading and written by a thread of its own, so that no reading waits for it.
+
 Nothing that goes wrong with a save reaches the view but a line of words, and the next save is a new attempt.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Iterator
 
 from proctop.private import read_private, replace_private
 from proctop.records import HostInfo, Reading
@@ -34,6 +37,7 @@ class Keeper:
         self._info = info
         self._save = save
         self._saved = float("nan")  # monotonic time
+        self._copying: Iterator[Learned | None] | None = None
         self._writing: threading.Thread | None = None
 
     def load(self) -> str:
@@ -57,21 +61,22 @@ class Keeper:
         """After each step of the detector, in the same thread."""
         if self._saved != self._saved or reading.mono < self._saved:
             self._saved = reading.mono
-        if not self._save or reading.mono - self._saved < EVERY or (self._writing is not None and self._writing.is_alive()):
-            return
-        self._saved = reading.mono
-        self._writing = threading.Thread(target=self._write, args=(self._learned(),), name="baseline", daemon=True)
-        self._writing.start()
+        due = self._save and reading.mono - self._saved >= EVERY and (self._writing is None or not self._writing.is_alive())
+        if due and self._copying is None:
+            self._saved = reading.mono
+            self._copying = self._detector.learning(self._info.hostname, self._info.boot_id)
+        whole = next(self._copying) if self._copying is not None else None
+        if whole is not None:
+            self._copying = None
+            self._writing = threading.Thread(target=self._write, args=(whole,), name="baseline", daemon=True)
+            self._writing.start()
 
     def close(self) -> None:
         """Save what is known now. Not while the detector steps."""
         if self._writing is not None:
             self._writing.join(_PATIENCE)
         if self._save:
-            self._write(self._learned())
-
-    def _learned(self) -> Learned:
-        return self._detector.learned(self._info.hostname, self._info.boot_id)
+            self._write(self._detector.learned(self._info.hostname, self._info.boot_id))
 
     def _write(self, learned: Learned) -> None:
         try:

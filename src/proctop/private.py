@@ -7,6 +7,8 @@ import os
 import stat
 from contextlib import suppress
 
+_LONGEST = 64  # characters of a word in the name of a file: what Linux gives a host
+
 
 class NotPrivate(OSError):
     """The place or the file belongs to others; ``strerror`` says what to do."""
@@ -15,14 +17,32 @@ class NotPrivate(OSError):
         super().__init__(errno.EPERM, message)
 
 
-def open_private(path: str, flags: int) -> int:
-    """A descriptor of a file that is made if it is not there (0600, in directories of 0700). Raises OSError."""
-    _safe_folder(path)
+def file_name(word: str) -> str:
+    """A word from elsewhere, a host's name say, as part of the name of a file.
+
+    >>> file_name("db/1"), file_name("")
+    ('db_1', 'host')
+    """
+    return "".join(c if c.isalnum() or c in "-." else "_" for c in word[:_LONGEST]) or "host"
+
+
+def open_private(path: str, flags: int, folder: int | None = None) -> int:
+    """A descriptor of a file that is made if it is not there (0600, in directories of 0700). Raises OSError.
+
+    With ``folder``, a descriptor of :func:`open_folder`, ``path`` is a name in there.
+    """
+    if folder is None:
+        _safe_folder(path)
     flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
     except FileExistsError:
-        return os.open(path, flags)
+        return os.open(path, flags, dir_fd=folder)
+
+
+def open_folder(path: str) -> int:
+    """A descriptor of a directory, made if it is not there (0700). Raises OSError."""
+    return os.open(_safe_folder(os.path.join(path, "file")), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def replace_private(path: str, data: bytes) -> None:

@@ -14,13 +14,28 @@ from proctop.scoring.protocol import Detector
 
 
 class Tape(Protocol):
-    """Where a recording goes: :class:`proctop.stream.writer.Writer`."""
+    """Where a recording goes: :class:`proctop.stream.spool.Spool`."""
 
-    path: str
+    @property
+    def path(self) -> str: ...
 
-    def write(self, what: Frame | Reading) -> None: ...
+    @property
+    def trouble(self) -> str:
+        """Why what is written now does not get there, "" = it does."""
+        ...
 
-    def close(self) -> None: ...
+    @property
+    def lost(self) -> int:
+        """Readings that did not get there."""
+        ...
+
+    def write(self, what: Frame | Reading) -> None:
+        """Neither waits nor raises."""
+        ...
+
+    def close(self) -> None:
+        """Waits for the disk, but not for long."""
+        ...
 
 
 _PATIENCE = 0.5  # seconds
@@ -29,31 +44,40 @@ _PATIENCE = 0.5  # seconds
 class RecordingEngine(Engine):
     """An engine whose frames can be recorded as they are made, and whose detector's memory can be kept.
 
-    A write that fails becomes a note of its frame, and the next frame is a new attempt: the view goes on. :meth:`start`
-    and :meth:`stop` may be called from another thread than :meth:`step`.
+    A tape in trouble becomes a note of the next frame, and the view goes on. :meth:`start`, :meth:`stop` and :meth:`toggle` may be
+    called from any thread; as they wait for the disk, not from one that draws.
 
     Args:
-        load: opens a tape for a path, "" = one named after host and time.
-        failure: what a tape raises.
+        load: opens a tape for a path, "" = one named after host and time. What it raises, :meth:`start` raises.
         keeper: of what the detector learned.
     """
 
-    def __init__(self, detector: Detector, load: Callable[[str], Tape], failure: type[Exception], keeper: Keeper | None = None) -> None:
+    def __init__(self, detector: Detector, load: Callable[[str], Tape], keeper: Keeper | None = None) -> None:
         super().__init__(detector)
         self._load = load
-        self._failure = failure
         self._keeper = keeper
         self._stepping = threading.Lock()
-        self._lock = threading.Lock()
+        self._switching = threading.Lock()
         self._tape: Tape | None = None
-        self.trouble = ""
-        """Why the last frame was not recorded, "" = it was, or was not to be."""
+        self._left: Tape | None = None  # the one before
 
     @property
     def recording(self) -> str:
-        """The file being written, "" = none."""
+        """The file or directory being written, "" = none."""
         tape = self._tape
         return "" if tape is None else tape.path
+
+    @property
+    def trouble(self) -> str:
+        """Why readings are not recorded now, or could not be at the end of the last recording; "" = all is well."""
+        tape = self._tape or self._left
+        return "" if tape is None else tape.trouble
+
+    @property
+    def lost(self) -> int:
+        """Readings that are missing in this recording, or in the last."""
+        tape = self._tape or self._left
+        return 0 if tape is None else tape.lost
 
     @property
     def unkept(self) -> str:
@@ -61,18 +85,22 @@ class RecordingEngine(Engine):
         return self._keeper.trouble if self._keeper is not None else ""
 
     def start(self, path: str = "") -> None:
-        """Record from the next reading on. Raises ``failure`` when the file cannot be opened."""
-        self.stop()
-        tape = self._load(path)
-        with self._lock:
-            self._tape = tape
+        """Record from the next reading on, and end the recording before. Raises what ``load`` raises."""
+        with self._switching:
+            self._end()
+            self._tape, self._left = self._load(path), None
 
     def stop(self) -> None:
         """End the recording, if there is one, and leave it complete."""
-        with self._lock:
-            tape, self._tape = self._tape, None
-            if tape is not None:
-                tape.close()
+        with self._switching:
+            self._end()
+
+    def toggle(self) -> None:
+        """Stop, or start a recording named after host and time. Raises what ``load`` raises."""
+        if self._tape is None:
+            self.start()
+        else:
+            self.stop()
 
     def close(self) -> None:
         """End the recording, and keep what was learned. Waits a moment for a step that is under way."""
@@ -85,12 +113,14 @@ class RecordingEngine(Engine):
             frame = super().step(reading)
             if self._keeper is not None:
                 self._keeper.step(reading)
-        with self._lock:
-            self.trouble = ""
-            if self._tape is not None:
-                try:
-                    self._tape.write(frame)
-                except self._failure as error:
-                    self.trouble = str(error)
-        told = [said for said in (self.trouble, self.unkept) if said]
+        tape = self._tape
+        if tape is not None:
+            tape.write(frame)
+        told = [said for said in (tape.trouble if tape is not None else "", self.unkept) if said]
         return replace(frame, reading=replace(reading, notes=(*reading.notes, *told))) if told else frame
+
+    def _end(self) -> None:
+        tape, self._tape = self._tape, None
+        if tape is not None:
+            tape.close()
+            self._left = tape

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from proctop.fields import COLUMN, FEATURE
+from proctop.fields import COLUMN, FEATURE, Unit
+from proctop.private import file_name
 from proctop.scoring.catalogue import SCOPES, wrong
 
 if TYPE_CHECKING:
@@ -76,6 +77,37 @@ def per_hour(budget: str) -> float:
     return value
 
 
+def _size(value: Any) -> str:
+    return _quantity(value, Unit.BYTES, 1 << 20, '"500M" or "2G", 1 MiB at least')
+
+
+def _age(value: Any) -> str:
+    return _quantity(value, Unit.SECONDS, 60.0, '"12h" or "7d", a minute at least')
+
+
+def _quantity(value: str, unit: Unit, least: float, such: str) -> str:
+    from proctop.view.units import parse
+
+    try:
+        fits = not value or least <= parse(value, unit) < 1 << 62
+    except ValueError:
+        fits = False
+    return "" if fits else f'"{value}" is no limit; give for example {such}'
+
+
+_ADDRESS = r"(?!-)(?!.*@-)[A-Za-z0-9_.@:%+/\[\]\\-]+"  # nothing that an option, or a shell of ssh's configuration, would take for its own
+
+
+def _address(value: Any) -> str:
+    import re
+
+    return "" if re.fullmatch(_ADDRESS, value) else f"{value!r} is no host; give [USER@]HOST as ssh takes it"
+
+
+def _called(value: Any) -> str:
+    return "" if value.isprintable() and value.strip() and value[0] != "-" else f"{value!r} is no command"
+
+
 def _setting(default: Any, help: str, check: Callable[[Any], str] | None = None, *, file: bool = True) -> Any:
     return field(default=default, metadata={"help": help, "check": check, "file": file})
 
@@ -109,14 +141,22 @@ class Settings:
     source: str = _setting("auto", "where readings come from: auto (best available), bpf or proc", one_of(SOURCES, "source"))
     procfs: str = _setting("/proc", "where the host's procfs is mounted")
     sysfs: str = _setting("/sys", "where the host's sysfs is mounted")
+    host_command: str = _setting("proctop", "how the shell of the other end of --host is to call proctop", _called)
     format: str = _setting("table", "output of batch mode: table, json or csv", one_of(FORMATS, "format"))
     top: int = _setting(0, "processes that batch mode prints per reading, 0 = all", within(0, 10_000_000))
 
     pids: tuple[int, ...] = _setting((), "show only these processes", file=False)
     batch: bool = _setting(False, "print readings instead of showing a screen", file=False)
     count: int = _setting(0, "readings to take, 0 = until stopped (or to the end of a recording)", within(0, 1e9), file=False)
-    record: str = _setting("", "record to this file as well; without FILE, to one named after host and time", file=False)
+    record: str = _setting("", "record to this file or directory as well; without FILE, to one named after host and time", file=False)
+    max_size: str = _setting(
+        "", "record into a directory of files, the oldest deleted before they pass this size (500M, 2G)", _size, file=False
+    )
+    max_age: str = _setting("", "record into a directory of files, those deleted that began this long ago (12h, 7d)", _age, file=False)
+    redact: bool = _setting(True, "leave secrets out of recorded command lines", file=False)
     replay: str = _setting("", "show a recording instead of this host", file=False)
+    host: str = _setting("", "show this host, reached by ssh: [USER@]HOST as ssh takes it", _address, file=False)
+    rescore: bool = _setting(False, "score the recording anew instead of showing it as it was seen (--model NAME does too)", file=False)
     begin: str = _setting("", 'start the replay here: "10:00", "3m ago" or ISO 8601', file=False)
     end: str = _setting("", "end the replay here", file=False)
 
@@ -124,6 +164,25 @@ class Settings:
     def budget(self) -> float:
         """False alerts accepted per hour."""
         return per_hour(self.alerts)
+
+    @property
+    def pace(self) -> float:
+        """Seconds between readings that this end keeps; 0 = the other end does."""
+        return 0.0 if self.host else self.interval
+
+    @property
+    def most_bytes(self) -> int | None:
+        """``max_size`` in bytes, None = no limit."""
+        from proctop.view.units import parse
+
+        return int(parse(self.max_size, Unit.BYTES)) if self.max_size else None
+
+    @property
+    def most_seconds(self) -> float | None:
+        """``max_age`` in seconds, None = no limit."""
+        from proctop.view.units import parse
+
+        return parse(self.max_age, Unit.SECONDS) if self.max_age else None
 
     def view(self) -> ViewState:
         """How the table begins. Raises ``view.query.QueryError`` for a filter that is none."""
@@ -165,7 +224,7 @@ def state_path(environ: Mapping[str, str], hostname: str) -> str:
     """The XDG place of what is kept of a host, and the beginning of its name: ``$XDG_STATE_HOME/proctop/HOST``."""
     base = environ.get("XDG_STATE_HOME", "")
     folder = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
-    return os.path.join(folder, "proctop", "".join(c if c.isalnum() or c in "-." else "_" for c in hostname) or "host")
+    return os.path.join(folder, "proctop", file_name(hostname))
 
 
 def read_file(path: str, *, required: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from proctop.features import GAP
 from proctop.records import DiskCounters, Floats, HostCounters, HostRates, NetCounters, Pressure, Reading
 
 _NAN = float("nan")
@@ -76,7 +77,12 @@ def _known(value: int | None) -> float:
 
 
 def host_rates(prev: Reading | None, cur: Reading) -> HostRates:
-    """What the host did between two readings, and what it holds now."""
+    """What the host did between two readings, and what it holds now.
+
+    There are no rates across a boot or a gap, as :func:`proctop.features.derive` has them.
+    """
+    if prev is not None and (prev.info.boot_id != cur.info.boot_id or cur.mono - prev.mono > GAP * cur.interval):
+        prev = None
     now = cur.host
     before = prev.host if prev is not None else HostCounters(cpu=np.full_like(now.cpu, -1))
     dt = cur.mono - prev.mono if prev is not None and cur.mono > prev.mono else _NAN

@@ -242,7 +242,7 @@ def test_work_shows_however_short(source: LiveSource) -> None:
         os.write(go[1], b"1")
         os.read(said[0], 1)
         after = read(source)
-        assert value(after, pid, "run_ns") > value(before, pid, "run_ns")
+        assert value(after, pid, "vctx") > value(before, pid, "vctx")  # the look itself was noticed by its run time
         assert value(after, pid, "syscr") > value(before, pid, "syscr")
         assert after.changed is not None
         assert after.pid.tolist().index(pid) in after.changed

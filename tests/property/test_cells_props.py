@@ -104,7 +104,7 @@ def test_every_line_of_the_screen_is_exactly_as_wide_as_the_screen(
     slots = table.layout(total, COLUMNS if total > 300 else table.DEFAULT)
     drawn_lines = [cells.line(c, total) for c in table.body(frame, rows, slots, 0, 5, glyphs=drawn, names=names, found="a")]
     drawn_lines.append(table.titles(slots, total, "score", True, drawn))
-    drawn_lines.append(panel.header(frame, total, drawn, panel.Mode(paused=3.0, query=command, user=box, follow=True)))
+    drawn_lines.append(panel.header(frame, total, drawn, panel.Mode(panel.Moment(age=3.0), query=command, user=box, follow=True)))
     past = panel.Past()
     past.push(frame)
     drawn_lines += panel.panel(frame, past, total, 4, drawn) + panel.panel(frame, past, total, 1, drawn)

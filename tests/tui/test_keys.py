@@ -20,6 +20,7 @@ from proctop.tui.screens.menus import Choice, Confirm
 from proctop.tui.screens.pages import Help, ProcessDetail
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.view import table
+from proctop.view.panel import NOW
 from scenes import Recorded
 
 WORKER = ProcKey(1841, 2841)
@@ -262,10 +263,10 @@ async def test_pause_holds_the_view_and_space_returns_to_now() -> None:
         await pilot.press("space")
         pilot.app.show(scenes.without(2311, tick=62))  # type: ignore[attr-defined]
         assert 2311 in pids(pilot)
-        assert "PAUSED 42s" in lines(pilot, "#header")[0]
+        assert "paused 42s ago" in lines(pilot, "#header")[0]
         await pilot.press("Z")
         assert 2311 not in pids(pilot)
-        assert "PAUSED" not in lines(pilot, "#header")[0]
+        assert lines(pilot, "#header")[0].endswith("  now ")
 
 
 async def test_follow_keeps_the_selected_process_in_view() -> None:
@@ -437,10 +438,10 @@ async def test_a_page_takes_a_frame_before_its_widgets_are_there() -> None:
     async with running() as pilot:
         shown = main(pilot).shown
         assert shown is not None
-        page = ProcessDetail(WORKER, shown, None)
-        page.show(shown)
+        page = ProcessDetail(WORKER, shown, None, NOW)
+        page.show(shown, NOW)
         pilot.app.push_screen(page)
-        page.show(shown)
+        page.show(shown, NOW)
         await pilot.pause()
         assert any("a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import moments
 import scenes
 from proctop.records import Frame
 from proctop.settings import Settings
@@ -72,6 +73,39 @@ async def test_picture_of_a_paused_view_that_grows_old(golden: object) -> None:
         golden(app, "paused-old")
 
 
+TIMED: tuple[tuple[str, tuple[int, int], str, dict[str, object], bool, bool], ...] = (
+    # name, size, keys, settings, live, ascii
+    ("replay-200x50", (200, 50), "right_parenthesis", {}, False, False),
+    ("replay-80x24", (80, 24), "right_parenthesis", {}, False, False),
+    ("replay-60x15", (60, 15), "right_parenthesis", {}, False, False),
+    ("replay-ascii", (120, 30), "right_parenthesis", {}, False, True),
+    ("replay-no-color", (120, 30), "right_parenthesis", {"color": False}, False, False),
+    ("replay-time-error", (80, 24), "b 1 2 colon 0 0 enter", {}, False, False),
+    ("rewound", (120, 40), "left_parenthesis left_parenthesis", {}, True, False),
+    ("rewound-detail", (120, 30), "left_parenthesis left_parenthesis enter", {}, True, False),
+)
+
+
+@pytest.mark.parametrize(("name", "size", "keys", "chosen", "live", "ascii"), TIMED, ids=[row[0] for row in TIMED])
+async def test_picture_of_the_past(
+    golden: object, name: str, size: tuple[int, int], keys: str, chosen: dict[str, object], live: bool, ascii: bool
+) -> None:
+    there = moments.past(60)
+    app = scenes.app(Settings(**chosen), live=live, past=there.load, ascii=ascii)  # type: ignore[arg-type]
+    app.deck.speed = 0.0
+    async with app.run_test(size=size) as pilot:
+        for frame in there.frames if live else ():
+            app.show(frame)
+        for key in ("", *keys.split()):
+            if key:
+                await pilot.press(key)
+            while app.main.shown is None or (app.deck.past and app.deck.outlook is None):
+                await pilot.pause(0.01)
+            await pilot.pause(0.1)
+        assert callable(golden)
+        golden(app, name)
+
+
 async def _draw(golden: object, app: Proctop, name: str, size: tuple[int, int], frames: Sequence[Frame], keys: Sequence[str]) -> None:
     async with app.run_test(size=size) as pilot:
         for frame in frames:
@@ -86,7 +120,7 @@ async def _draw(golden: object, app: Proctop, name: str, size: tuple[int, int], 
 
 def test_every_picture_belongs_to_a_test() -> None:
     here = Path(__file__).parents[2] / "snapshots"
-    assert {p.stem for p in here.glob("*.svg")} == {row[0] for row in DRAWN} | {"exited", "paused-old"}
+    assert {p.stem for p in here.glob("*.svg")} == {row[0] for row in (*DRAWN, *TIMED)} | {"exited", "paused-old"}
 
 
 def test_the_recorder_is_no_real_action() -> None:

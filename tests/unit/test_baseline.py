@@ -310,6 +310,30 @@ def test_a_stranger_in_a_container_tops_the_table_with_the_reason() -> None:
     assert said.text == f"first xmrig in {'c' * 12}, started by worker2x" and said.against == "container"
 
 
+def test_a_stranger_that_spins_is_no_normal_of_its_own_within_seconds() -> None:
+    session = Session().live()
+    session.step(lambda h: h.born(700, "xmrig", age=-0.5, container="c" * 64, ppid=11.0))
+    for _ in range(20):
+        scores = session.step(lambda h: h.did(700, run_ns=900 * MS, nvctx=40))
+    assert scores.rank[session.row(700)] > 4 and session.place(700) == 1
+    said = {r.feature: r for r in scores.why[session.row(700)]}["cpu"]
+    assert said.against == "host" and said.text.startswith("cpu 90 %, usual on this host ")
+
+
+def test_the_first_acts_of_a_sleeper_are_judged_by_its_kind() -> None:
+    session = Session().live(20)
+    session.host.born(60, "worker1x")
+    session.live(300)
+    session.busy.append(60)
+    ranks = []
+    for _ in range(5):
+        scores = session.step()
+        ranks.append(float(scores.rank[session.row(60)]))
+    assert max(ranks) < 1.5
+    session.step(lambda h: h.did(60, wchar=40 * MB, syscw=900, run_ns=500 * MS))
+    assert session.place(60) == 1
+
+
 def test_the_first_readings_count_for_less() -> None:
     early, late = Session().live(WARM_UP + 5), Session().live(QUIET)
     ranks = [float(np.max(s.step(lambda h: h.did(10, wchar=40 * MB, syscw=900, run_ns=500 * MS)).rank)) for s in (early, late)]

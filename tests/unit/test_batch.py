@@ -50,8 +50,14 @@ def ticks(*lateness: float | None) -> Callable[[], float | None]:
     return lambda: next(it, None)
 
 
-def run(script: Script, out: StringIO, **more: object) -> int:
-    return batch.run(script, script, state=ViewState(), format="json", out=out, **more)  # type: ignore[arg-type]
+def recorded(script: Script) -> Iterator[Frame]:
+    while (reading := script.read()) is not None:
+        yield script.step(reading)
+
+
+def run(script: Script, out: StringIO, *, count: int | None = None, wait: Callable[[], float | None] | None = None) -> int:
+    came = recorded(script) if wait is None else batch.live(script, script, wait)
+    return batch.run(came, state=ViewState(), format="json", out=out, count=count)
 
 
 def pids(out: StringIO) -> list[int]:
@@ -86,20 +92,19 @@ def test_live_ends_when_the_ticker_stops() -> None:
 def test_csv_has_one_header_and_tables_have_titles_each() -> None:
     for form, header, times in (("csv", "every_hours", 1), ("table", "COMMAND", 3)):
         out = StringIO()
-        script = Script(3)
-        assert batch.run(script, script, state=ViewState(), format=form, out=out) == 0
+        assert batch.run(recorded(Script(3)), state=ViewState(), format=form, out=out) == 0
         assert out.getvalue().count(header) == times
 
 
 def test_threads_are_asked_for() -> None:
     script = Script(1)
-    batch.run(script, script, state=ViewState(threads=True), format="table", out=StringIO())
+    list(batch.live(script, script, ticks(0.0), threads=True))
     assert script.wants == Wants(threads=True)
 
 
 def test_an_unknown_format_is_an_error() -> None:
     with pytest.raises(ValueError, match="xml"):
-        batch.run(Script(1), Script(1), state=ViewState(), format="xml", out=StringIO())
+        batch.run(recorded(Script(1)), state=ViewState(), format="xml", out=StringIO())
 
 
 def test_interrupt_ends_with_130_and_whole_lines() -> None:
@@ -134,10 +139,9 @@ def test_a_reader_that_left_is_no_failure(capsys: pytest.CaptureFixture[str]) ->
 PROGRAM = """
 import sys
 from proctop.export import batch
-from test_batch import Script
+from test_batch import Script, recorded
 from proctop.view.rows import ViewState
-script = Script(2000)
-sys.exit(batch.run(script, script, state=ViewState(), format="json", out=sys.stdout))
+sys.exit(batch.run(recorded(Script(2000)), state=ViewState(), format="json", out=sys.stdout))
 """
 
 

@@ -167,8 +167,8 @@ def test_unknown_host_numbers_are_dashes() -> None:
 
 def test_the_header_names_what_nobody_may_overlook() -> None:
     frame = build([], late=2.0, warming=0.4, notes=("docker: not answering",))
-    shown = "".join(c.text for c in panel.header(frame, 160, UNICODE, panel.Mode(paused=12.0, query="cpu>5", user="app")).cells)
-    for word in ("node1", "PAUSED 12s", "warming 40%", "late 2s", "filter cpu>5", "user app", "docker: not answering"):
+    shown = "".join(c.text for c in panel.header(frame, 180, UNICODE, panel.Mode(panel.Moment(age=12.0), query="cpu>5", user="app")).cells)
+    for word in ("node1", "paused 12s ago", "warming 40%", "late 2s", "filter cpu>5", "user app", "docker: not answering"):
         assert word in shown
 
 

@@ -53,6 +53,14 @@ def chosen(*argv: str) -> settings.Settings:
         (["--top", "3"], "--top goes with --batch"),
         (["-b", "--begin", "10:00"], "--begin and --end go with --replay FILE"),
         (["-b", "-f", "cpuu>5"], "--filter: "),
+        (["-b", "--host=-oProxyCommand=x"], "--host: '-oProxyCommand=x' is no host"),
+        (["-b", "--host", "me@-x"], "--host: 'me@-x' is no host"),
+        (["-b", "--host", "web1;reboot"], "--host: 'web1;reboot' is no host; give [USER@]HOST as ssh takes it"),
+        (["-b", "--host", ""], "--host: '' is no host"),
+        (["-b", "--host", "web1", "--host-command=-v"], "--host-command: '-v' is no command"),
+        (["-b", "--host-command", "proctop"], "--host-command goes with --host"),
+        (["-b", "--host", "web1", "--replay", "x"], "--host goes with the screen, --batch and collect"),
+        (["--host", "web1", "models"], "--host goes with the screen, --batch and collect"),
         (["-b", "-u", "nobody-has-this-name"], '--user: no user "nobody-has-this-name" on this host'),
     ],
 )
@@ -141,9 +149,25 @@ def test_every_flag_of_the_design_is_taken() -> None:
     expected = settings.Settings(
         interval=2.0, pids=(1, 2), user="root", filter="cpu>5", sort="cpu", reverse=True, tree=True, theme="nord", ascii=True,
         color=False, mouse=False, readonly=True, source="proc", procfs="/p", sysfs="/s", record="out", replay="in", begin="10:00",
-        end="11:00", batch=True, count=3, format="json", top=5,
+        end="11:00", batch=True, count=3, format="json", top=5, rescore=True,
     )  # fmt: skip
     assert given == expected
+
+
+@pytest.mark.parametrize("flags", ["--rescore", "--model loda", "--alerts 1/d", "--baseline b", "--record out"])
+def test_what_only_a_detector_can_heed_scores_a_recording_anew(flags: str) -> None:
+    assert chosen("--replay", "in", *flags.split()).rescore
+    assert not chosen("--replay", "in").rescore
+
+
+def test_a_model_out_of_the_settings_file_leaves_a_recording_as_it_was_seen(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('model = "loda"\n')
+    assert not chosen("--replay", "in", "--config", str(tmp_path / "c.toml")).rescore
+
+
+def test_only_a_recording_is_scored_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--rescore"]) == 2
+    assert "--rescore goes with --replay FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argv", [["-s", "-cpu"], ["-s-cpu"], ["--sort=-cpu"], ["--sort", "-cpu"]])

@@ -105,6 +105,15 @@ def test_terminals(tmp_path: Path, environ: dict[str, str], terminal: tuple[int,
     assert examined(tmp_path, environ=environ, terminal=terminal)[name].state == state
 
 
+def test_other_hosts_need_an_ssh(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "ssh").write_text("#!/bin/sh\n")
+    (tmp_path / "ssh").chmod(0o755)
+    assert examined(tmp_path, environ={"PATH": str(tmp_path)})["other hosts"].state == "works"
+    lacking = examined(tmp_path, environ={"PATH": str(tmp_path / "proc")})["other hosts"]
+    assert (lacking.state, lacking.remedy) == ("off", "apt-get install openssh-client")
+
+
 def test_both_forms_tell_the_same(tmp_path: Path) -> None:
     tree(tmp_path, sys__kernel__task_delayacct="0\n")
     checks = list(examined(tmp_path).values())

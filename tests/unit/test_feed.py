@@ -8,7 +8,7 @@ from typing import cast
 from frames import INFO, build
 from proctop.engine import Engine
 from proctop.records import Frame, Reading
-from proctop.sources import Wants
+from proctop.sources import NoReading, Wants
 from proctop.tui.feed import Feed
 
 LONG = 20.0
@@ -83,6 +83,13 @@ def test_a_bad_reading_is_one_line_and_the_next_one_clears_it() -> None:
     assert taken[2] is second and feed.error == ""
 
 
+def test_what_a_source_says_of_itself_is_told_as_it_is() -> None:
+    first, second = frames(2)
+    feed, said, taken = play(first, NoReading("web1: connection lost", "trying again in 1 s"), second, taking=True)
+    assert said[:2] == ["", "web1: connection lost, trying again in 1 s"]
+    assert taken[2] is second and feed.error == ""
+
+
 def test_closing_ends_the_wait_at_once_and_says_nothing_more() -> None:
     script, announced = Script(*frames(2)), threading.Event()
     feed = Feed(script, cast(Engine, script), 3600.0, announced.set)
@@ -100,3 +107,12 @@ def test_a_frame_that_is_there_already_comes_first() -> None:
     feed.start()
     feed.join(LONG)
     assert taken == [early, late, None]
+
+
+def test_every_frame_is_kept_whether_or_not_it_is_taken() -> None:
+    made = frames(4)
+    kept: list[Frame] = []
+    feed = Feed(script := Script(*made[1:]), cast(Engine, script), 0.001, lambda: None, made[0], kept.append)
+    feed.start()
+    feed.join(LONG)
+    assert kept == made

@@ -36,14 +36,15 @@ def session(
     def no_tape(path: str) -> Writer:
         raise AssertionError
 
-    engine = RecordingEngine(detector, no_tape, OSError, keeper)
+    engine = RecordingEngine(detector, no_tape, keeper)
     for _ in range(readings):
         engine.step(reading(host, dt))
     return engine, detector
 
 
 class Writer:
-    path = ""
+    path = trouble = ""
+    lost = 0
 
     def write(self, what: object) -> None: ...
 
@@ -97,7 +98,7 @@ def test_a_save_that_fails_is_a_remark_and_the_view_goes_on(tmp_path: Path) -> N
     folder.write_text("in the way")
     detector = Baseline()
     keeper = Keeper(str(tmp_path / "gone" / "b"), detector, INFO)
-    engine = RecordingEngine(detector, lambda path: Writer(), OSError, keeper)
+    engine = RecordingEngine(detector, lambda path: Writer(), keeper)
     host = Host()
     host.born(10, "redis")
     engine.step(reading(host))

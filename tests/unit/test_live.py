@@ -98,8 +98,8 @@ def test_every_counter_in_its_unit(tree: ProcTree) -> None:
         "nvctx": 12,
         **io,
         "fds": 5,
-        "run_ns": 1000,
-        "wait_ns": 10,
+        "run_ns": 0,  # less than the grain
+        "wait_ns": 0,
     }
 
 
@@ -147,7 +147,7 @@ def test_idle_processes_are_not_read_and_carry_over(tree: ProcTree) -> None:
     assert 107 in read_pids
     assert len(read_pids) <= 3
     assert value(second, 107, "utime") == 50e7
-    assert value(second, 107, "run_ns") == 1_001_000
+    assert value(second, 107, "run_ns") == 1_000_000
     assert second.changed is not None
     assert second.changed.tolist() == [row(second, 107)]
     others = np.arange(len(second)) != row(second, 107)
@@ -631,7 +631,7 @@ def test_threads_only_when_wanted(tree: ProcTree) -> None:
     for tid in (50, 51):
         task = replace(many, pid=tid, comm=b"t%d" % tid, utime=tid)
         tree.write(f"50/task/{tid}/stat", task.stat())
-        tree.write(f"50/task/{tid}/schedstat", f"{tid} 1 1\n")
+        tree.write(f"50/task/{tid}/schedstat", f"{tid}123456 1 1\n")
     source = LiveSource(tree.host())
     assert read(source).threads is None
     source.wants = Wants(threads=True)
@@ -643,7 +643,7 @@ def test_threads_only_when_wanted(tree: ProcTree) -> None:
     assert table.pid.tolist() == [50, 50]
     assert [table.comm[i] for i in order] == ["t50", "t51"]
     assert table.counters[COUNTER["utime"], order].tolist() == [50e7, 51e7]
-    assert table.counters[COUNTER["run_ns"], order].tolist() == [50, 51]
+    assert table.counters[COUNTER["run_ns"], order].tolist() == [50_100_000, 51_100_000]
 
 
 def test_closed_source_ends(tree: ProcTree) -> None:

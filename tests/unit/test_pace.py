@@ -6,7 +6,10 @@ import threading
 
 import pytest
 
-from proctop.sources.pace import Ticker
+from frames import INFO, build
+from proctop.records import Reading
+from proctop.sources import NoReading, Wants
+from proctop.sources.pace import Ticker, readings
 
 
 class Turned:
@@ -95,3 +98,39 @@ def test_stop_ends_a_wait_at_once() -> None:
     waiting.join(10)
     assert answers == [None]
     assert tick.wait() is None
+
+
+def test_a_source_that_keeps_its_own_time_is_never_waited_for() -> None:
+    ticker = Ticker(0.0, pause=lambda _: pytest.fail("nobody waits"))
+    assert [ticker.wait() for _ in range(3)] == [0.0, 0.0, 0.0]
+    ticker.stop()
+    assert ticker.wait() is None
+
+
+class Script:
+    """Readings, and why there is none."""
+
+    name = "script"
+    info = INFO
+
+    def __init__(self, *steps: Reading | NoReading) -> None:
+        self.wants = Wants()
+        self._steps = list(steps)
+
+    def read(self, late: float = 0.0) -> Reading | None:
+        step = self._steps.pop(0) if self._steps else None
+        if isinstance(step, NoReading):
+            raise step
+        return step
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_what_keeps_readings_from_coming_is_told_once_each() -> None:
+    reading = build([]).reading
+    why = [NoReading("lost", f"again in {seconds} s") for seconds in (1, 2, 4)]
+    told: list[str] = []
+    source = Script(reading, *why, NoReading("refused", "again in 8 s"), reading, NoReading("lost", "again in 1 s"), reading)
+    assert list(readings(source, lambda: 0.0, told.append)) == [reading] * 3
+    assert told == ["lost, again in 1 s", "refused, again in 8 s", "lost, again in 1 s"]

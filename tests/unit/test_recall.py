@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -29,15 +31,21 @@ def work(host: Host, rng: np.random.Generator) -> None:
         host.did(pid, run_ns=float(rng.integers(1, 5)) * MS, vctx=float(rng.integers(3, 9)), rchar=float(rng.integers(1000, 4000)), syscr=3)
 
 
-def watch(host: Host, detector: Baseline, readings: int) -> None:
+def watching(host: Host, detector: Baseline) -> Iterator[None]:
     rng = np.random.default_rng(host.seq)
     reading = batch = None
-    for _ in range(readings):
+    while True:
         work(host, rng)
         now = host.read()
         batch = derive(reading, now, batch)
         reading = now
         detector.step(batch)
+        yield
+
+
+def watch(host: Host, detector: Baseline, readings: int) -> None:
+    for _ in islice(watching(host, detector), readings):
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +96,25 @@ def test_a_saved_memory_is_the_same_once_restored(session: tuple[Host, Learned])
     for name in ("cohort_hist", "container_hist", "host_hist"):
         np.testing.assert_array_equal(getattr(past, name), getattr(again, name))
     assert (past.cohorts, past.met, past.peaks, past.reading) == (again.cohorts, again.met, again.peaks, again.reading)
+
+
+def test_a_memory_is_copied_in_pieces_while_processes_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proctop.scoring.recall.PIECE", 6)
+    host, detector = busy_host(), Baseline()
+    session = watching(host, detector)
+    for _ in range(40):
+        next(session)
+    at_once = detector.learned("h", "b")
+    pieces = list(detector.learning("h", "b"))
+    assert pieces[:-1] == [None] * 3 and pieces[-1] is not None
+    np.testing.assert_array_equal(at_once.life_hist, pieces[-1].life_hist)
+    assert at_once.pid.tolist() == pieces[-1].pid.tolist() == list(range(10, 30))
+    under_way = detector.learning("h", "b")
+    assert next(under_way) is None
+    host.born(99, "late")
+    next(session)
+    whole = next(piece for piece in under_way if piece is not None)
+    assert set(whole.pid.tolist()) == set(range(10, 30)) and load(dump(whole)).reading == 40
 
 
 def test_saving_changes_nothing() -> None:

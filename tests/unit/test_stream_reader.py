@@ -96,7 +96,7 @@ def test_the_golden_file_of_minor_0_reads() -> None:
     expected = json.loads((folder / "format-1.0.json").read_text())
     assert [summary(r.reading) for r in records] == expected["readings"]
     assert all(r.seen is not None for r in records)
-    why = [r.seen.why for r in records if r.seen is not None and r.seen.why]
+    why = [r.seen.scores.why for r in records if r.seen is not None and r.seen.scores.why]
     assert [[reason.text for reason in reasons] for found in why for reasons in found.values()] == expected["why"]
 
 
@@ -185,7 +185,7 @@ def test_an_unknown_section_and_frame_of_a_later_minor_are_skipped(tmp_path: Pat
     extra.number(77)
     extra.blob(b"from the future")
     plain = Encoder(None).encode(reading(0), None) + extra.done()
-    assert Decoder(HEADER).decode(plain)[0].seq == 0
+    assert Decoder(HEADER).decode(plain).reading.seq == 0
     later = bytes((9,))
     data = encoded(reading(0))
     unknown = bytearray(frames.frame(Kind.READING, 3, b"abc"))
@@ -198,7 +198,7 @@ def test_counters_of_another_version_are_matched_by_name() -> None:
     names = ("rss", "a_counter_to_come", "ppid")
     header = replace(HEADER, counters=names)
     r = reading(0)
-    back, _ = Decoder(HEADER).decode(Encoder(None).encode(r, None))
+    back = Decoder(HEADER).decode(Encoder(None).encode(r, None)).reading
     assert np.array_equal(back.counters, r.counters, equal_nan=True)
     body = Out()
     take = Keys(2, 10).put(body, np.stack((r.pid, r.start)))
@@ -209,7 +209,7 @@ def test_counters_of_another_version_are_matched_by_name() -> None:
         tag, old = sections.number(100), bytes(sections.blob())
         whole.number(tag)
         whole.blob(body.done() if tag == Section.PROCESSES else old)
-    counters = Decoder(header).decode(whole.done())[0].counters
+    counters = Decoder(header).decode(whole.done()).reading.counters
     by_name = {c.name: counters[k].tolist() for k, c in enumerate(COUNTERS)}
     assert by_name["rss"] == [4096.0, 8192.0]
     assert by_name["ppid"] == [5.0, 6.0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +62,7 @@ def test_a_recording_is_continued(tmp_path: Path) -> None:
 def test_a_torn_end_is_passed_over_when_continued(tmp_path: Path) -> None:
     path = tmp_path / "a"
     record(path, 0, 1)
-    os.truncate(path, path.stat().st_size - 3)
+    os.truncate(path, path.read_bytes().rindex(frames.SUMMARY) - frames.FRAME.size - 3)
     record(path, 2)
     with Reader(str(path)) as reader:
         assert [r.reading.seq for r in reader] == [0, 2]
@@ -87,8 +90,9 @@ def test_scores_are_kept_as_they_were_shown(tmp_path: Path) -> None:
     with Reader(str(tmp_path / "a")) as reader:
         seen = reader.read()
         assert seen is not None and seen.seen is not None
-        assert seen.seen.rank[0] == pytest.approx(1.25, abs=0.1)
-        assert seen.seen.rank[1] != seen.seen.rank[1]
+        rank = seen.seen.scores.rank
+        assert rank[0] == pytest.approx(1.25, abs=0.1)
+        assert rank[1] != rank[1]
 
 
 @pytest.mark.parametrize(("keep", "there"), [(False, False), (True, True)])
@@ -123,7 +127,7 @@ def dangers(folder: Path) -> Iterator[tuple[str, Path]]:
     (folder / "open").mkdir()
     (folder / "open").chmod(0o777)
     yield "writable by everybody", folder / "open" / "a"
-    yield "is a directory", folder / "open"
+    yield "writable by everybody", folder / "open"
     yield "not a directory", folder / "other" / "a"
 
 
@@ -189,6 +193,7 @@ def test_a_removed_directory_fails_until_it_can_be_made(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
+import threading
 from dataclasses import replace
 from proctop.stream.reader import Reader
 from proctop.stream.writer import Writer
@@ -243,3 +248,64 @@ def test_a_reading_alone_has_no_scores(tmp_path: Path) -> None:
     with Reader(str(tmp_path / "a")) as reader:
         got = reader.read()
         assert got is not None and got.seen is None
+
+
+@pytest.mark.parametrize("written", [0, 40])
+def test_an_error_of_the_disk_costs_the_reading_and_nothing_else(tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = tmp_path / "a", os.write
+
+    def broken(fd: int, data: memoryview) -> int:
+        if len(data) > 100 and written:
+            return write(fd, data[:written])
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Writer(str(path)) as writer:
+        writer.write(frame(0))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", broken)
+            with pytest.raises(WriteFailed, match="input/output error"):
+                writer.write(frame(1))
+        assert seqs(path) == [0]
+        writer.write(frame(2))
+    with Reader(str(path)) as reader:
+        assert [r.reading.seq for r in reader] == [0, 2] and not reader.damage
+
+
+def test_a_recording_is_read_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with Writer(str(path)) as writer:
+        for seq in range(130):
+            writer.write(frame(seq))
+            if seq % 13 == 0:
+                with Reader(str(path)) as reader:
+                    assert [r.reading.seq for r in reader] == list(range(seq + 1))
+                    assert not reader.damage and not reader.damage.torn
+
+
+def test_standard_output_must_not_be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda fd: True)
+    with pytest.raises(WriteFailed, match="standard output is a terminal"):
+        Writer("-")
+
+
+def test_a_pipe_that_would_block_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    monkeypatch.setattr(os, "dup", lambda fd: write)
+    got = bytearray()
+
+    def drain() -> None:
+        while data := os.read(read, 1 << 16):
+            got.extend(data)
+
+    drainer = threading.Thread(target=drain)
+    with Writer("-") as writer:
+        size = fcntl.fcntl(write, fcntl.F_GETPIPE_SZ)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(write, bytes(size))
+        drainer.start()
+        writer.write(frame(0))
+    drainer.join()
+    os.close(read)
+    assert got.count(frames.SYNC) == 1

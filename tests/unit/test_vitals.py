@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,3 +112,16 @@ def test_a_cpu_that_went_offline_or_came_is_missing() -> None:
 def test_clock_that_stood_still_gives_no_rate() -> None:
     rates = host_rates(reading(1.0, HostCounters(cpu=cpu((0, 0)), forks=1)), reading(1.0, HostCounters(cpu=cpu((0, 0)), forks=5)))
     assert math.isnan(rates.forks)
+
+
+def test_there_are_no_rates_across_a_gap_or_a_boot() -> None:
+    """What holds now is known; an average over minutes, or over two boots, is no rate."""
+    host, later = HostCounters(cpu=cpu((0, 0, 0, 9)), forks=1), HostCounters(cpu=cpu((9, 9, 0, 9)), forks=9, memory={"MemTotal": 5})
+    before, after = reading(1.0, host), reading(12.0, later)
+    rebooted = replace(before, mono=11.5, info=replace(before.info, boot_id="another"))
+    for prev in (before, rebooted):
+        rates = host_rates(prev, after)
+        assert math.isnan(rates.forks)
+        assert math.isnan(rates.cpu)
+        assert rates.memory_total == 5
+    assert host_rates(replace(before, mono=2.5), after).forks == pytest.approx(8 / 9.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from io import TextIOWrapper
 from typing import Protocol, TextIO
@@ -12,6 +12,7 @@ from typing import Protocol, TextIO
 from proctop.fields import Column
 from proctop.records import Frame, Reading
 from proctop.sources import Source, Wants
+from proctop.sources.pace import readings
 from proctop.view.rows import Arranger, Rows, ViewState
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -23,9 +24,20 @@ class Steps(Protocol):
     def step(self, reading: Reading) -> Frame: ...
 
 
+def live(source: Source, engine: Steps, wait: Callable[[], float | None], *, threads: bool = False) -> Iterator[Frame]:
+    """Frames of a running host. The first reading has no rates and only prepares the second.
+
+    ``wait`` waits for the next tick and gives its lateness in seconds (:meth:`proctop.sources.pace.Ticker.wait`; None = stop).
+    """
+    source.wants = Wants(threads=threads)
+    for reading in readings(source, wait, lambda said: print(f"proctop: {said}", file=sys.stderr)):
+        frame = engine.step(reading)
+        if frame.batch.dt == frame.batch.dt:
+            yield frame
+
+
 def run(
-    source: Source,
-    engine: Steps,
+    frames: Iterable[Frame],
     *,
     state: ViewState,
     format: str,
@@ -34,38 +46,28 @@ def run(
     top: int = 0,
     width: int = 0,
     columns: Sequence[Column] = (),
-    wait: Callable[[], float | None] | None = None,
 ) -> int:
-    """Write one reading after the other, each flushed; the exit code.
+    """Write one frame after the other, each flushed; the exit code.
 
     Args:
         format: ``"table"``, ``"json"`` (one object a line) or ``"csv"``.
-        count: readings to write, None = until the source ends or SIGINT.
-        top: processes of each reading, 0 = all.
+        count: frames to write, None = until there are no more or SIGINT.
+        top: processes of each frame, 0 = all.
         width, columns: of the table; 0 = lines of any length, empty = the default layout.
-        wait: waits for the next tick and gives its lateness in seconds (:meth:`proctop.sources.pace.Ticker.wait`; None = stop);
-            None for a recording, whose readings are all written as fast as they come. Live, the first reading has no rates and
-            only prepares the second.
     """
     write = _writer(format, top, width, columns, state.ascii)
     arranger = Arranger()
-    source.wants = Wants(threads=state.threads)
     if isinstance(out, TextIOWrapper):
         out.reconfigure(errors="replace")  # a locale that lacks a letter shows "?" for it
     written = 0
     try:
-        while count is None or written < count:
-            late = wait() if wait is not None else 0.0
-            reading = None if late is None else source.read(late)
-            if reading is None:
-                break
-            frame = engine.step(reading)
-            if wait is not None and frame.batch.dt != frame.batch.dt:
-                continue
+        for frame in frames:
             text = write(frame, arranger.arrange(frame, state), written == 0)
             if (failure := _put(out, text)) is not None:
                 return failure
             written += 1
+            if written == count:
+                break
     except KeyboardInterrupt:
         _abandon(out)
         return INTERRUPTED

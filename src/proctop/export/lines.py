@@ -3,8 +3,8 @@
 Numbers are unrounded: a float32 feature is written as the double that equals it. What is missing is absent (features), null
 (fixed keys of JSON) or empty (CSV); NaN and Infinity occur nowhere.
 
-CSV is RFC 4180. Text cells are the host's own words: a command name may begin with ``=`` or ``@``,
-and it is left as it is, because a monitor does not alter its data; import the columns as text into a spreadsheet.
+CSV is RFC 4180. Text cells are the host's own words: a command name may begin with ``=`` or ``@``. In a pipe it is left as it is, because a
+monitor does not alter its data; in a file that people open (``proctop export``) such cells are guarded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from proctop import fields
+from proctop.export.guard import guarded
 from proctop.records import AlertEvent, CgroupCounters, Container, Exit, Floats, Frame, HostRates, Ints, Label, Pressure, Reason, Status
 from proctop.view import values
 from proctop.view.rows import Rows
@@ -230,10 +231,11 @@ def csv_header() -> str:
     return _csv([CSV_COLUMNS])
 
 
-def as_csv(frame: Frame, rows: Rows, top: int = 0) -> str:
-    """A record for each process, in the columns of :data:`CSV_COLUMNS`."""
+def as_csv(frame: Frame, rows: Rows, top: int = 0, *, guard: bool = False) -> str:
+    """A record for each process, in the columns of :data:`CSV_COLUMNS`; with ``guard`` no cell is a formula."""
     wall = rfc3339(frame.reading.wall)
-    return _csv(_record(wall, process) for process in _processes(frame, chosen(rows, top)))
+    records = (_record(wall, process) for process in _processes(frame, chosen(rows, top)))
+    return _csv([guarded(cell) if isinstance(cell, str) else cell for cell in record] for record in records) if guard else _csv(records)
 
 
 def _record(wall: str | None, process: Json) -> list[Any]:

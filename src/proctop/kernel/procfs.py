@@ -19,6 +19,8 @@ PRIORITY, NICE, THREADS, START, VSIZE, RSS = 14, 15, 16, 18, 19, 20
 START_CODE, START_STACK, PROCESSOR, BLKIO, ARG_START = 22, 24, 35, 38, 44
 _LEAST = 36  # numbers in the shortest line taken (Linux 2.6.18 has 39); those missing at the end read as -1
 WIDTH = 49
+GRAIN = 100_000
+"""Nanoseconds to which times of schedstat are rounded down: 0.01 % of a cpu at one reading a second."""
 _NAN = float("nan")
 
 IO_NAMES = (b"rchar:", b"wchar:", b"syscr:", b"syscw:", b"read_bytes:", b"write_bytes:")
@@ -138,13 +140,16 @@ def leader(raw: bytes, pid: int) -> bool:
 
 
 def schedstats(raws: Sequence[bytes]) -> Floats:
-    """float64[2, m]: nanoseconds on a cpu and waiting for one (Documentation/scheduler/sched-stats.rst); NaN for what does not parse."""
+    """float64[2, m]: nanoseconds on a cpu and waiting for one (Documentation/scheduler/sched-stats.rst); NaN for what does not parse.
+
+    Both rounded down to :data:`GRAIN`: what is below it tells nothing, and would be half of a recording.
+    """
     out = np.full((2, len(raws)), np.nan)
     for i, raw in enumerate(raws):
         words = raw.split()
         if len(words) == 3:
             try:
-                out[0, i], out[1, i] = int(words[0]), int(words[1])
+                out[0, i], out[1, i] = int(words[0]) // GRAIN * GRAIN, int(words[1]) // GRAIN * GRAIN
             except (ValueError, OverflowError):
                 out[:, i] = np.nan
     return out

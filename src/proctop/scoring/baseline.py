@@ -6,6 +6,7 @@ are unusual; the rest sleep, and what their silence teaches is made up for when 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,10 @@ from proctop.scoring.blame import excuse, forward, rose
 from proctop.scoring.calibration import Calibration, Episodes
 from proctop.scoring.evidence import combine, evidence, host_tails
 from proctop.scoring.explain import NOTABLE, Explainer
-from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, forget, keep, learn, weigh
+from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, EXCURSION_NEW, forget, keep, learn, weigh
 from proctop.scoring.memory import OLD_NEWS, SETTLED, YOUNG, Memory
 from proctop.scoring.quiet import SLOW_SPAN, sample
-from proctop.scoring.recall import learned, recall
+from proctop.scoring.recall import Copy, recall
 from proctop.scoring.store import Learned
 from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, SLOW_FROM, UNITS, WAITS, Steps, bins, steps
 from proctop.scoring.vigil import sleep
@@ -38,8 +39,8 @@ _SCORED_FEATURES = len(FAST)
 class Baseline:
     """Hierarchical kernel-histogram predictive tails.
 
-    ``budget``: false alerts an hour that are acceptable on this host. ``lazy=False`` looks at every process in every reading:
-    the yardstick. ``small=True`` is for a single process.
+    ``budget``: false alerts an hour that are acceptable on this host. ``lazy=False`` looks at every process that ever did anything in
+    every reading: the yardstick. ``small=True`` is for a single process.
     """
 
     name = "baseline"
@@ -70,9 +71,16 @@ class Baseline:
         if self._batch is not None:
             self._episodes.drop(self._memory.slots[(self._batch.pid == key.pid) & (self._batch.start == key.start)])
 
+    def learning(self, host: str, boot: str) -> Iterator[Learned | None]:
+        """What is worth keeping, copied in pieces between steps; the last one is the whole. ``host`` is its name, ``boot`` its boot id."""
+        copy = Copy(self._memory.lives.slots)
+        while self._batch is not None and copy.more(self._memory, self._batch):
+            yield None
+        yield copy.learned(self._memory, self._calibration, self._now, host, boot)
+
     def learned(self, host: str, boot: str) -> Learned:
-        """What is worth keeping, as a copy. ``host`` is its name, ``boot`` its boot id."""
-        return learned(self._memory, self._calibration, self._now, self._batch, host, boot)
+        """The same at once."""
+        return next(whole for whole in self.learning(host, boot) if whole is not None)
 
     def restore(self, past: Learned, host: str, boot: str) -> None:
         """Begin with what was kept; before the first step only."""
@@ -108,8 +116,6 @@ class Baseline:
         lives, slots = self._memory.lives, self._memory.slots
         known = batch.prev >= 0
         there = known | batch.born
-        if not self._lazy:
-            return np.flatnonzero(there)
         moved = batch.active | (batch.values[:RATES] > 0).any(axis=0)
         if len(before):
             now, then = batch.values[LEVELS].view(np.int32), before.values[LEVELS].view(np.int32)  # as bits: NaN equals NaN
@@ -120,7 +126,7 @@ class Baseline:
         if counted.size:
             self._memory.settle(slots[counted], batch.prev[counted], before)
             lives.due[slots[counted]] = self._memory.settle_at(slots[counted])
-        return np.flatnonzero(there & (moved | (due & ~blank)))
+        return np.flatnonzero(there & (moved | (~blank & (due | (not self._lazy)))))
 
     def _evaluate(self, batch: Batch, before: Batch, rows: Index) -> tuple[Floats32, Floats32]:
         """Score and learn ``rows``. Their evidence float32[m, 32], and what their channels measured float32[m, 29]."""
@@ -153,7 +159,7 @@ class Baseline:
         if self._memory.arrived:
             news = lives.novel[slots] * np.float32(np.exp(-batch.dt / _NEWS))
             lives.novel[slots] = np.where(news < OLD_NEWS, 0, news)
-        out = (score > EXCURSION) | (e[:, IDLE] > EXCURSION_IDLE)
+        out = (score > EXCURSION) | (e[:, IDLE] > EXCURSION_IDLE) | ((score > EXCURSION_NEW) & (lives.novel[slots] > 0))
         self._learn(slots, mature, out, bins(step), batch.dt)
         lives.score[slots] = excuse(lives, slots, score, out, np.nan_to_num(values[:, IDLE]), batch.dt)
         return e, measured

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
-from proctop.records import Batch, Bools, Floats, Floats32, Index, Ints, Reason
+from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
 from proctop.scoring.memory import Memory, cohort
 from proctop.scoring.novelty import Arrival
 from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, FAST, IDLE, NOVEL, SLOW_FROM, UNITS, UPPER, value_at
@@ -15,11 +15,12 @@ NOTABLE = 1.5
 
 _TELLING = 2.0  # nats: evidence below it is no reason
 _STICKY = 0.4  # nats: what was named a reading ago is preferred, so that reasons do not flicker
-_SYMPTOM = np.array([{"nvctx": 2.0, "vctx": 1.0}.get(name, 0.0) for name in EVIDENCE], dtype=np.float32)
+_SYMPTOM = np.array([{"nvctx": 2.0, "vctx": 2.0}.get(name, 0.0) for name in EVIDENCE], dtype=np.float32)
 """nats by which a reason comes later, because it tells what something else brings about: who wants the cpu gets preempted."""
 
 _MOST = 3
-_OWN = 10  # samples of a process before its own history is the yardstick
+_KNOWN = 10  # samples of a process, or else of its kind, before their history is the yardstick
+_AGAINST = ("own", "cohort", "host")
 
 _FEATURE = np.concatenate([np.arange(len(FAST)), SLOW_FROM])  # of each channel: the place of the feature it is about
 _SIZES = (" B", " KB", " MB", " GB", " TB", " PB")
@@ -84,28 +85,36 @@ def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, m
     """One reason for each (row, evidence); ``value`` float32[m, 29]."""
     every, slow = np.arange(len(j)), CHANNEL[j]
     channel = _shown(slow, j, value)
-    own, low, high = _yardstick(slots, channel, memory)
+    whose, low, high = _yardstick(slots, channel, memory)
     now = value[every, channel]
     blurred = np.flatnonzero((channel != slow) & (low <= now) & (now <= high))  # unusual only for lasting
     if blurred.size:
         channel[blurred] = slow[blurred]
-        own[blurred], low[blurred], high[blurred] = _yardstick(slots[blurred], slow[blurred], memory)
+        whose[blurred], low[blurred], high[blurred] = _yardstick(slots[blurred], slow[blurred], memory)
         now = value[every, channel]
     out = []
-    for row, k, x, a, b, mine in zip(rows.tolist(), j.tolist(), now.tolist(), low.tolist(), high.tolist(), own.tolist(), strict=True):
+    for row, k, x, a, b, of in zip(rows.tolist(), j.tolist(), now.tolist(), low.tolist(), high.tolist(), whose.tolist(), strict=True):
         feature = FEATURES[FEATURE[EVIDENCE[k]]]
-        text = words(feature, k >= UPPER, x, a, b, "" if mine else f" for {cohort(batch.labels[row])}")
-        out.append(Reason(feature.name, x, (a, b), "own" if mine else "cohort", text))
+        kind = ("", f" for {cohort(batch.labels[row])}", " on this host")[of]
+        out.append(Reason(feature.name, x, (a, b), _AGAINST[of], words(feature, k >= UPPER, x, a, b, kind)))
     return out
 
 
-def _yardstick(slots: Ints, channel: Ints, memory: Memory) -> tuple[Bools, Floats, Floats]:
-    """Whether own history is what counts bool[m], and what is usual float64[m] twice."""
-    lives, cohorts = memory.lives, memory.cohorts
+def _yardstick(slots: Ints, channel: Ints, memory: Memory) -> tuple[Ints, Floats, Floats]:
+    """Whose history is what counts int[m], a place in :data:`_AGAINST`, and what is usual float64[m] twice."""
+    lives, cohorts, host = memory.lives, memory.cohorts, memory.host
     books, group = lives.book[slots], lives.cohort[slots] * 2
-    own = lives.mass[books, channel] >= _OWN
-    hist = np.where(own[:, None], lives.hist[books, channel], cohorts.hist[group, channel] + cohorts.hist[group + 1, channel])
-    return own, *usual(hist, UNITS[channel])
+    kind = cohorts.mass[group, channel] + cohorts.mass[group + 1, channel] >= _KNOWN
+    whose = np.where(lives.mass[books, channel] >= _KNOWN, 0, np.where(kind, 1, 2))
+    hist = np.choose(
+        whose[:, None],
+        (
+            lives.hist[books, channel],
+            cohorts.hist[group, channel] + cohorts.hist[group + 1, channel],
+            host.hist[0, channel] + host.hist[1, channel],
+        ),
+    )
+    return whose, *usual(hist, UNITS[channel])
 
 
 def newcomer(arrival: Arrival) -> Reason:

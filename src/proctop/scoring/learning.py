@@ -16,11 +16,13 @@ from proctop.scoring.tails import BINS, CHANNELS, Steps
 
 EXCURSION = float(-np.log(0.01))
 EXCURSION_IDLE = 5.5
+EXCURSION_NEW = 2.5
+"""nats, of a process whose name is new where it runs: it has no history yet that could tell the unusual from its normal."""
 
-_GUARDED, _GUARDED_YOUNG, _YOUNG = 0.02, 0.05, 20
+_GUARDED, _GUARDED_YOUNG, _GUARDED_NEW, _YOUNG = 0.02, 0.05, 0.01, 20
 _PATIENCE, _DOUBLING, _ADOPTING = 180.0, 30.0, 0.64
 _BY_DECREE, _MOST_BY_DECREE = np.float32(0.05), np.float32(30)  # an accepted sample counts as a twentieth of all before it
-_CALM, _BURST = 5, 20.0
+_CALM, _BURST = 5, 10.0
 _LONG, _FADE = np.float32(1200), np.float32(0.9)
 _CLOSED = EXCURSIONS_KEPT + 1
 
@@ -31,6 +33,7 @@ def weigh(lives: Lives, slots: Ints, out: Bools, own: Floats32, dt: float) -> Fl
     lives.out[slots] = away
     guarded = np.where(own > _YOUNG, np.float32(_GUARDED), np.float32(_GUARDED_YOUNG))
     late = np.maximum(away - _PATIENCE, 0) // _DOUBLING
+    guarded[lives.novel[slots] > 0] = _GUARDED_NEW
     weight = np.where(out, np.minimum(guarded * np.exp2(late), np.float32(_ADOPTING)), np.float32(1))
     accepted = lives.accepted[slots]
     if accepted.any():

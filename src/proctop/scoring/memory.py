@@ -18,6 +18,8 @@ YOUNG = 3
 SETTLED = 2
 """The first samples of a life are its groups' only."""
 
+DORMANT = 60
+"""Samples that the silence before a first act counts for at most: a process that never did anything has no normal of its own to break."""
 OLD_NEWS = 0.5
 """nats: what was new, and tells less than this, is not new."""
 
@@ -162,7 +164,7 @@ class Memory:
         """Histories for those that did something for the first time, beginning with the silence before."""
         lives = self.lives
         lives.open_books(slots)
-        n = lives.n[slots] - SETTLED
+        n = np.minimum(lives.n[slots] - SETTLED, DORMANT)
         long = np.flatnonzero(n > 0)
         if long.size:
             nothing = np.zeros((long.size, SLOW_FROM.size), dtype=np.float32)

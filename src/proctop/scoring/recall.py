@@ -12,35 +12,61 @@ from proctop.records import Batch, ProcKey
 from proctop.scoring.calibration import Calibration
 from proctop.scoring.memory import Memory
 from proctop.scoring.store import Learned
+from proctop.scoring.tails import BINS, CHANNELS, SLOW
+
+PIECE = 1000
+"""Slots copied at a time: one to two milliseconds."""
 
 
-def learned(memory: Memory, calibration: Calibration, now: float, batch: Batch | None, host: str, boot: str) -> Learned:
-    """A copy of all that matters; nothing of it changes with the next reading."""
-    lives = memory.lives
-    rows = np.flatnonzero(lives.book[memory.slots] >= 0) if batch is not None else np.zeros(0, dtype=np.int64)
-    slots = memory.slots[rows]
-    books = lives.book[slots]
-    cohorts, cohort_hist = memory.cohorts.state()
-    containers, container_hist = memory.containers.state()
-    return Learned(
-        host=host,
-        boot=boot,
-        reading=memory.reading,
-        now=now,
-        began=calibration.began,
-        peaks=calibration.state(),
-        cohorts=tuple(name for name, _ in cohorts),
-        containers=tuple(containers),
-        met=memory.novelty.state(),
-        cohort_hist=cohort_hist,
-        container_hist=container_hist,
-        host_hist=memory.host.hist[:2].copy(),
-        life_hist=lives.hist[books],
-        slow=lives.slow[books],
-        pid=batch.pid[rows].copy() if batch is not None else rows,
-        start=batch.start[rows].copy() if batch is not None else rows,
-        n=lives.n[slots],
-    )
+class Copy:
+    """What is known of each process, copied some slots at a time: all at once would hold a reading up.
+
+    Who is there when its slot is reached is copied; processes in slots that are new since the beginning are left out.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._at = self._rows = 0
+        self._hist = np.empty((slots, CHANNELS, BINS), dtype=np.float32)  # pages cost nothing until touched
+        self._slow = np.empty((slots, len(SLOW)), dtype=np.float32)
+        self._who = np.empty((3, slots), dtype=np.int64)
+
+    def more(self, memory: Memory, batch: Batch) -> bool:
+        """Another piece; False when none is left. ``batch`` is the last one that ``memory`` followed."""
+        lives, slots = memory.lives, memory.slots
+        rows = np.flatnonzero((slots >= self._at) & (slots < min(self._at + PIECE, self._slots)))
+        rows = rows[lives.book[slots[rows]] >= 0]
+        to = slice(self._rows, self._rows + rows.size)
+        books = lives.book[slots[rows]]
+        self._hist[to], self._slow[to] = lives.hist[books], lives.slow[books]
+        self._who[:, to] = batch.pid[rows], batch.start[rows], lives.n[slots[rows]]
+        self._at, self._rows = self._at + PIECE, to.stop
+        return self._at < self._slots
+
+    def learned(self, memory: Memory, calibration: Calibration, now: float, host: str, boot: str) -> Learned:
+        """What was copied, with a copy of the rest; nothing of it changes with the next reading."""
+        cohorts, cohort_hist = memory.cohorts.state()
+        containers, container_hist = memory.containers.state()
+        pid, start, n = self._who[:, : self._rows]
+        return Learned(
+            host=host,
+            boot=boot,
+            reading=memory.reading,
+            now=now,
+            began=calibration.began,
+            peaks=calibration.state(),
+            cohorts=tuple(name for name, _ in cohorts),
+            containers=tuple(containers),
+            met=memory.novelty.state(),
+            cohort_hist=cohort_hist,
+            container_hist=container_hist,
+            host_hist=memory.host.hist[:2].copy(),
+            life_hist=self._hist[: self._rows],
+            slow=self._slow[: self._rows],
+            pid=pid,
+            start=start,
+            n=n,
+        )
 
 
 def recall(memory: Memory, calibration: Calibration, past: Learned, host: str, boot: str) -> float:

@@ -16,6 +16,14 @@ class Wants:
     cgroups: frozenset[str] = field(default_factory=frozenset)  # cgroup paths wanted at every reading
 
 
+class NoReading(Exception):
+    """A source goes on, but has no reading now. One line: what is the matter, and what it does about that."""
+
+    def __init__(self, reason: str, outlook: str) -> None:
+        super().__init__(f"{reason}, {outlook}")
+        self.reason = reason
+
+
 class Source(Protocol):
     """Yields readings in the order of time. ``read`` may block (it runs in a worker thread), ``close`` may come from another."""
 
@@ -24,7 +32,7 @@ class Source(Protocol):
     wants: Wants
 
     def read(self, late: float = 0.0) -> Reading | None:
-        """The next reading, or None at the end. ``late``: seconds behind schedule, recorded as it is."""
+        """The next reading, or None at the end. ``late``: seconds behind schedule, recorded as it is. May raise NoReading."""
         ...
 
     def close(self) -> None: ...

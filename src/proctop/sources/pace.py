@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from proctop.records import Reading
+from proctop.sources import NoReading, Source
 
 _FIRST = 0.25  # seconds between the first two readings, so that rates show soon
 _TOLERANCE = 0.2  # share of the interval by which a reading may start late rather than wait for the next tick
@@ -14,6 +17,7 @@ _TOLERANCE = 0.2  # share of the interval by which a reading may start late rath
 class Ticker:
     """Ticks every ``interval`` seconds, 0.25 s after the first, until stopped.
 
+    An interval of 0 is that of a source that keeps its own time: nobody waits here, and nothing is late.
     A reading that takes longer than the interval costs whole ticks: the next one starts on the grid, and its lateness says how many.
     ``clock`` is monotonic and ``pause(seconds)`` returns true as soon as it should end; by default an event that :meth:`stop` sets.
     """
@@ -41,6 +45,8 @@ class Ticker:
 
     def wait(self) -> float | None:
         """Wait for the next tick; the seconds it comes late, or None when stopped."""
+        if not self._interval:
+            return None if self._stopped.is_set() else 0.0
         now = self._clock()
         if self._due is None:
             self._due = now
@@ -56,3 +62,20 @@ class Ticker:
             return None
         self._due = start
         return max(0.0, self._clock() - due)
+
+
+def readings(source: Source, wait: Callable[[], float | None], tell: Callable[[str], None]) -> Iterator[Reading]:
+    """What comes of ``source`` whenever ``wait`` lets it, until one of them ends. What keeps readings from coming is told, once each."""
+    said = ""
+    while (late := wait()) is not None:
+        try:
+            reading = source.read(late)
+        except NoReading as why:
+            if why.reason != said:
+                tell(str(why))
+            said = why.reason
+            continue
+        if reading is None:
+            return
+        said = ""
+        yield reading

@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from proctop import fields
-from proctop.records import Exit, Floats, Gap, Index, Label, ProcKey, Reading, Scores, ThreadTable
+from proctop.records import Exit, Floats, Gap, Index, Label, ProcKey, Reading, ThreadTable
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns, Keys
 from proctop.stream.header import LATEST, Header, text, whole
+from proctop.stream.host import HostRow
 from proctop.stream.numbers import In, Out
-from proctop.stream.seen import ScoreTables
-from proctop.stream.tables import CgroupTables, HostTables
+from proctop.stream.scores import OldScoresIn, ScoresIn, ScoresOut
+from proctop.stream.seen import Record, Said, Seen, idle_in, idle_out
+from proctop.stream.tables import OldHostIn
 from proctop.stream.words import WordsIn, WordsOut
 
 MOST_PROCESSES = 1 << 17
@@ -30,10 +33,13 @@ MOST_CELLS = 1 << 22
 """Counters times rows: 32 MiB as float64."""
 LONGEST_REMARKS = 1 << 20
 """Bytes of the gaps and notes of one reading."""
+LONGEST_SEEN = 1 << 22
+"""Bytes of the alert events of one reading."""
 
 _NAMES = tuple(counter.name for counter in fields.COUNTERS)
 _TIMES = struct.Struct("<qddddd")
 _NO_CODE = 1 << 40  # beside any exit code
+_NO_HOST = bytes(6)  # six tables without rows: what a reader of 1.0 looks for
 
 
 class Section(IntEnum):
@@ -42,12 +48,16 @@ class Section(IntEnum):
     PROCESSES = 3  # keys, counters
     LABELS = 4  # rows whose label changed
     CHANGED = 5  # Reading.changed, as its difference from what the other sections say
-    HOST = 6
-    CGROUPS = 7
+    HOST = 6  # until 1.0; empty since
+    CGROUPS = 7  # until 1.0
     EXITS = 8
     REMARKS = 9  # source, gaps, notes; absent = as before
     THREADS = 10
-    SCORES = 11
+    SCORES = 11  # until 1.0
+    SEEN = 12  # JSON: [warming, notes, alerts]; absent = as before
+    IDLE = 13  # seconds without activity, with the first reading of a segment
+    NUMBERS = 14  # of host and cgroups
+    RANKS = 15  # scores and reasons
 
 
 class Encoder:
@@ -57,15 +67,16 @@ class Encoder:
         self._words = WordsOut(redact)
         self._keys = Keys(2, MOST_PROCESSES)
         self._counters = Columns((0,) * len(_NAMES))
-        self._scores = ScoreTables()
-        self._host = HostTables()
-        self._cgroups = CgroupTables()
+        self._scores: ScoresOut | None = None
+        self._said = Said()
+        self._host = HostRow()
         self._remarks: list[Any] = []
+        self._begun = False
 
-    def encode(self, reading: Reading, seen: Scores | None) -> bytes:
+    def encode(self, reading: Reading, seen: Seen | None) -> bytes:
         r = reading
         processes = Out()
-        take = self._keys.put(processes, np.stack((r.pid, r.start)))
+        take = self._keys.put(processes, (r.pid, r.start))
         self._counters.put(processes, r.counters, take)
         rows, numbers = self._words.rows(r.labels, take)
         sections = {
@@ -82,11 +93,9 @@ class Encoder:
             mask = _guess(self._counters, take, rows)
             mask[r.changed] ^= True
             sections[Section.CHANGED] = np.packbits(mask).tobytes()
-        self._host.put(out := Out(), self._words, r.host)
-        sections[Section.HOST] = out.done()
-        if r.cgroups:
-            self._cgroups.put(out := Out(), self._words, r.cgroups)
-            sections[Section.CGROUPS] = out.done()
+        sections[Section.HOST] = _NO_HOST
+        self._host.put(out := Out(), self._words, r)
+        sections[Section.NUMBERS] = out.done()
         if r.exits:
             sections[Section.EXITS] = self._exits(r.exits)
         remarks = [r.source, [[g.field, g.count, g.reason] for g in r.gaps], list(r.notes)]
@@ -96,10 +105,17 @@ class Encoder:
         if r.threads is not None:
             sections[Section.THREADS] = self._threads(r.threads)
         if seen is not None:
-            self._scores.put(out := Out(), seen, take)
-            sections[Section.SCORES] = out.done()
+            self._scores = self._scores or ScoresOut()
+            self._scores.put(out := Out(), self._words, seen.scores, take)
+            sections[Section.RANKS] = out.done()
+            if body := self._said.put(seen, r.wall):
+                sections[Section.SEEN] = body
+            if seen.idle is not None and not self._begun:
+                idle_out(out := Out(), seen.idle)
+                sections[Section.IDLE] = out.done()
         else:
-            self._scores = ScoreTables()
+            self._scores = None
+        self._begun = True
         self._words.put(out := Out())
         sections[Section.WORDS] = out.done()
         whole = Out()
@@ -139,9 +155,11 @@ class Decoder:
         self._words = WordsIn(known)
         self._keys = Keys(2, MOST_PROCESSES)
         self._counters = Columns((0,) * self._m)
-        self._scores = ScoreTables()
-        self._host = HostTables()
-        self._cgroups = CgroupTables()
+        self._scores: ScoresIn | None = None
+        self._old_scores: OldScoresIn | None = None
+        self._said = Said()
+        self._host = HostRow()
+        self._old_host = OldHostIn()
         self._remarks: tuple[str, tuple[Gap, ...], tuple[str, ...]] = ("", (), ())
 
     @property
@@ -149,7 +167,7 @@ class Decoder:
         """The labels of the last reading."""
         return self._words.rows
 
-    def decode(self, data: bytes) -> tuple[Reading, Scores | None]:
+    def decode(self, data: bytes) -> Record:
         """Raises Damaged unless :class:`Encoder` could have written ``data``; the decoder is of no use then."""
         sections = _sections(data)
         seq, wall, mono, boot, interval, late = _times(sections)
@@ -171,27 +189,39 @@ class Decoder:
         if (part := sections.get(Section.CHANGED)) is not None:
             flips = np.unpackbits(np.frombuffer(part.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
             changed = np.flatnonzero(_guess(self._counters, take, rows) ^ flips)
-        host = self._host.take(_required(sections, Section.HOST), self._words)
-        cgroups: Mapping[str, Any] = {}
-        if (part := sections.get(Section.CGROUPS)) is not None:
-            cgroups = self._cgroups.take(part, self._words)
+        if (part := sections.get(Section.NUMBERS)) is not None:
+            host, cgroups = self._host.take(part, self._words)
+        else:
+            host, cgroups = self._old_host.take(_required(sections, Section.HOST), sections.get(Section.CGROUPS), self._words)
         if (part := sections.get(Section.REMARKS)) is not None:
             self._remarks = _remarks(bytes(part.raw(min(part.left(), LONGEST_REMARKS))))
         source, gaps, notes = self._remarks
         exits = self._exits(sections[Section.EXITS]) if Section.EXITS in sections else ()
         threads = self._threads(sections[Section.THREADS]) if Section.THREADS in sections else None
-        seen = None
-        if (part := sections.get(Section.SCORES)) is not None:
-            seen = self._scores.take(part, take, n)
-        else:
-            self._scores = ScoreTables()
+        seen = self._seen(sections, take, n, wall)
         for array in (pid, start, counters):
             array.flags.writeable = False
         reading = Reading(
             seq, wall, mono, boot, interval, late, source, self._info, pid, start, counters,
             labels, host, cgroups, gaps, exits, changed, threads, notes,
         )  # fmt: skip
-        return reading, seen
+        return Record(reading, seen)
+
+    def _seen(self, sections: Mapping[int, In], take: Index | None, n: int, wall: float) -> Seen | None:
+        if (part := sections.get(Section.RANKS)) is not None:
+            self._scores = self._scores or ScoresIn()
+            scores = self._scores.take(part, self._words, take, n)
+        elif (part := sections.get(Section.SCORES)) is not None:
+            self._old_scores = self._old_scores or OldScoresIn()
+            scores = self._old_scores.take(part, take, n)
+        else:
+            self._scores = self._old_scores = None
+            return None
+        if (part := sections.get(Section.SEEN)) is not None:
+            self._said.take(bytes(part.raw(min(part.left(), LONGEST_SEEN))), wall)
+        idle = idle_in(sections[Section.IDLE], n) if Section.IDLE in sections else None
+        warming, notes, alerts = self._said.now
+        return Seen(replace(scores, notes=notes), warming, alerts, idle)
 
     def _ordered(self, counters: Floats) -> Floats:
         if self._order is None:

@@ -12,6 +12,8 @@ number loses a bit. A cell without a past counts from 0, or stays NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from operator import is_
 
 import numpy as np
 
@@ -19,11 +21,12 @@ from proctop.records import Bools, Floats, Index, Ints
 from proctop.stream import Damaged
 from proctop.stream.numbers import In, Out, Words, unzigzag, zigzag
 
-_EXACT = float(1 << 53)  # integers below it are exact in a float64
+_EXACT = 1 << 53  # integers below it are exact in a float64
 _NAN, _RAW, _CHANGE = 0, 1, 2
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads several keys over one word
 
 _SAME, _CHANGED, _ALL = 0, 1, 2
+_FEW = 24
 
 
 class Keys:
@@ -31,15 +34,22 @@ class Keys:
 
     def __init__(self, k: int, most: int) -> None:
         self.now = np.zeros((k, 0), np.int64)
+        self._rows: Sequence[Ints] = ()
         self._most = most
 
-    def put(self, out: Out, keys: Ints) -> Index | None:
-        """Write ``keys``; return where each row was in the table before, -1 = nowhere (None: nothing moved)."""
-        before, self.now = self.now, keys
-        if before.shape == keys.shape and np.array_equal(before, keys):
+    def put(self, out: Out, rows: Sequence[Ints]) -> Index | None:
+        """Write the keys, ``k`` rows; return where each was in the table before, -1 = nowhere (None: nothing moved)."""
+        same = len(rows) == len(self._rows) and all(map(is_, rows, self._rows))
+        self._rows = rows
+        if same:
             out.number(_SAME)
             return None
-        stay = np.flatnonzero(np.isin(_folded(before), _folded(keys)))
+        keys = np.stack(rows)
+        before, self.now = self.now, keys
+        if before.shape == keys.shape and (before == keys).all():
+            out.number(_SAME)
+            return None
+        stay = _survivors(_folded(before), _folded(keys))
         s = stay.size
         if s > keys.shape[1] or not np.array_equal(before[:, stay], keys[:, :s]):
             out.number(_ALL)  # reordered: rare, and all rows start anew
@@ -81,6 +91,25 @@ class Keys:
         return np.concatenate((stay, np.full(count, -1, np.intp)))
 
 
+def _survivors(before: Words, now: Words) -> Index:
+    """Places in ``before`` of what is in ``now`` too. Few that went are found one by one: those that stay keep their order."""
+    gone: list[int] = []
+    i = j = 0
+    while len(gone) < _FEW and (m := min(before.size - i, now.size - j)):
+        differ = before[i : i + m] != now[j : j + m]
+        k = int(differ.argmax())
+        if not differ[k]:
+            i += m
+            break
+        gone.append(i + k)
+        i, j = i + k + 1, j + k
+    else:
+        if len(gone) == _FEW:
+            return np.flatnonzero(np.isin(before, now))
+    stay = np.arange(i)
+    return np.delete(stay, gone) if gone else stay
+
+
 def _folded(keys: Ints) -> Words:
     word = np.zeros(keys.shape[1], np.uint64)
     for row in keys:
@@ -104,53 +133,68 @@ class Columns:
         self.active = np.zeros(0, np.bool_)
 
     def put(self, out: Out, values: Floats, take: Index | None) -> None:
-        base, self._now = self.before(take, values.shape[1]), values
+        n = values.shape[1]
+        base, self._now = self.before(take, n), values
         if not values.size:
-            self.active = np.zeros(values.shape[1], np.bool_)
+            self.active = np.zeros(n, np.bool_)
             return
-        changed = (values != base) & ((values == values) | (base == base))
-        self.active = changed.any(axis=0)
+        if values is base:
+            self.active = np.zeros(n, np.bool_)
+            out.raw(bytes((n + 7) // 8))
+            out.number(0)
+            return
+        values = np.ascontiguousarray(values)
+        changed = values.view(np.int64) != np.ascontiguousarray(base).view(np.int64)
+        self.active = np.logical_or.reduce(changed)
         out.raw(np.packbits(self.active).tobytes())
         out.raw(np.packbits(changed[:, self.active], axis=0).tobytes())
-        column, row = np.nonzero(changed)
-        value = values[column, row]
-        number, whole = self._integers(np.stack((value, base[column, row])), column)
-        change = number[0] - number[1]
-        odd = ~whole[0]
+        cell = changed.ravel().nonzero()[0]
+        column = cell // n
+        value = values.ravel()[cell]
+        number, whole = self._integers(value, column)
+        change = number - self._integers(base.ravel()[cell], column)[0]
+        odd = (~whole).nonzero()[0]
         change[odd] = 0
         symbols = zigzag(self._in_units(out, change, column)) + np.uint64(_CHANGE)
-        if odd.any():
-            symbols[odd] = np.where(np.isnan(value[odd]), _NAN, _RAW)
+        symbols[odd] = np.where(np.isnan(value[odd]), _NAN, _RAW)
         out.words(symbols)
-        out.raw(value[symbols == _RAW].astype("<f8").tobytes())
+        if odd.size:
+            out.raw(value[symbols == _RAW].astype("<f8").tobytes())
 
     def take(self, data: In, take: Index | None, n: int) -> Floats:
         """The way back: float64[m, n]."""
-        values = self.before(take, n).copy()
-        m = values.shape[0]
-        if not values.size:
-            self._now, self.active = values, np.zeros(n, np.bool_)
-            return values
+        base = self.before(take, n)
+        m = base.shape[0]
+        if not base.size:
+            self._now, self.active = base, np.zeros(n, np.bool_)
+            return base
         active = np.unpackbits(np.frombuffer(data.raw((n + 7) // 8), np.uint8), count=n).view(np.bool_)
-        rows = np.flatnonzero(active)
+        rows = active.nonzero()[0]
         deep = (m + 7) // 8
         packed = np.frombuffer(data.raw(deep * rows.size), np.uint8).reshape(deep, rows.size)
-        column, place = np.nonzero(np.unpackbits(packed, axis=0, count=m))
-        row = rows[place]
-        for c in data.rising(m):
+        for c in data.rising(m).tolist():
             self._unit[c] = data.number(1 << 60)
-        symbols = data.words(column.size)
+        self.active = active
+        if not rows.size and take is None and base is self._now:
+            return base
+        column, place = np.unpackbits(packed, axis=0, count=m).nonzero()
+        cell = column * n + rows[place]
+        symbols = data.words(cell.size)
+        values = base.copy() if base is self._now else base
+        flat = values.ravel()
         # A hostile change may wrap around: any number is as good as another, and it stays a number.
         change = unzigzag(symbols - np.uint64(_CHANGE)) * np.maximum(self._unit, 1)[column]
-        value = (self._integers(values[column, row], column)[0] + change).astype(np.float64)
+        value = (self._integers(flat[cell], column)[0] + change).astype(np.float64)
         if self._times is not None:
             value /= self._times[column]
-        value[symbols == _NAN] = np.nan
-        raw = np.flatnonzero(symbols == _RAW)
-        value[raw] = np.frombuffer(data.raw(8 * raw.size), "<f8")
-        values[column, row] = value
+        odd = (symbols < _CHANGE).nonzero()[0]
+        if odd.size:
+            value[odd] = np.nan
+            raw = (symbols == _RAW).nonzero()[0]
+            value[raw] = np.frombuffer(data.raw(8 * raw.size), "<f8")
+        flat[cell] = value
         values.flags.writeable = False
-        self._now, self.active = values, active
+        self._now = values
         return values
 
     def before(self, take: Index | None, n: int) -> Floats:
@@ -167,10 +211,10 @@ class Columns:
 
     def _in_units(self, out: Out, change: Ints, column: Index) -> Ints:
         """``change`` in units of its column, after lowering, and writing, the units in which one does not divide."""
-        unit = self._unit[column]
-        scaled = change // np.maximum(unit, 1)
-        odd = scaled * unit != change  # a unit of 0 divides nothing but 0
-        if not odd.any():
+        unit = np.maximum(self._unit, 1)[column]
+        scaled = change // unit
+        odd = ((scaled * unit != change) | ((self._unit == 0)[column] & (change != 0))).nonzero()[0]
+        if not odd.size:
             out.number(0)
             return scaled
         columns = np.unique(column[odd])
@@ -181,12 +225,14 @@ class Columns:
         return change // np.maximum(self._unit, 1)[column]
 
     def _integers(self, values: Floats, column: Index) -> tuple[Ints, Bools]:
-        """``values`` times their column's power of ten as integers, and which of them are exactly that; 0 elsewhere."""
-        if self._times is None:
-            whole = (np.abs(values) < _EXACT) & (np.floor(values) == values)
-            return np.where(whole, values, 0.0).astype(np.int64), whole
-        times = self._times[column]
-        with np.errstate(over="ignore"):
-            scaled = np.rint(values * times)
-            whole = (np.abs(scaled) < _EXACT) & (scaled / times == values)
-        return np.where(whole, scaled, 0.0).astype(np.int64), whole
+        """``values`` times their column's power of ten as integers, and which of them are exactly that, to the bit; 0 elsewhere."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._times is None:
+                number = values.astype(np.int64)
+                back = number.astype(np.float64)
+            else:
+                times = self._times[column]
+                number = np.rint(values * times).astype(np.int64)
+                back = number / times
+        whole = (back.view(np.int64) == values.view(np.int64)) & (number < _EXACT) & (number > -_EXACT)
+        return np.where(whole, number, 0), whole

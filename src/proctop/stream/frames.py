@@ -1,7 +1,8 @@
 """What lies in the file: a preamble, then frames, each with its length and a checksum.
 
 A frame of kind ``SEGMENT`` begins with :data:`SYNC`, so that a reader finds the next segment behind any damage;
-frames of kind ``READING`` hold what one reading added to the segment's zstd stream. Other kinds are skipped.
+frames of kind ``READING`` hold what one reading added to the segment's zstd stream, and one of kind ``SUMMARY``, which
+begins with :data:`SUMMARY`, ends a segment that was closed. Other kinds are skipped.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PREAMBLE = struct.Struct("<8sBB")
 FRAME = struct.Struct("<BIII")
 """Kind, bytes stored, bytes after decompression, CRC-32 of the nine bytes before it and of what is stored."""
 SYNC = bytes.fromhex("d1c95ea7f3b80d6e94a2173cb65fe048")
+SUMMARY = bytes.fromhex("5e3bd07f81c62a94e7b90d4ff2183a6c")
 SEGMENT = struct.Struct("<16sdd")
 """SYNC, wall and monotonic clock of the segment's first reading. The header follows, as JSON in zstd."""
 
@@ -26,6 +28,8 @@ READINGS = 60
 """Readings in a segment: what a flipped bit costs at most, and what is decoded at most to reach a moment."""
 MOST_READINGS = 3600
 LARGEST_HEADER = 1 << 16
+LARGEST_SUMMARY = 1 << 19
+"""Bytes, stored or decompressed."""
 LARGEST_READING = 1 << 26
 """Bytes of one reading, stored or decompressed."""
 LARGEST_SEGMENT = 1 << 28
@@ -39,6 +43,10 @@ _CHECKED = struct.Struct("<BII")
 class Kind(IntEnum):
     SEGMENT = 1
     READING = 2
+    SUMMARY = 3
+
+
+_LARGEST: dict[int, int] = {Kind.SEGMENT: LARGEST_HEADER, Kind.SUMMARY: LARGEST_SUMMARY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class FrameHead:
 
     def possible(self) -> bool:
         """Whether the lengths are within limits."""
-        largest = LARGEST_HEADER if self.kind == Kind.SEGMENT else LARGEST_READING
+        largest = _LARGEST.get(self.kind, LARGEST_READING)
         return self.stored <= largest and self.plain <= largest
 
     def fits(self, body: bytes) -> bool:

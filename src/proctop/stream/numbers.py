@@ -16,8 +16,10 @@ from proctop.stream import Damaged
 Words = NDArray[np.uint64]
 
 _SEVEN = np.uint64(7)
-_LOW = np.uint64(127)
 _MORE = np.uint64(128)
+_LOW, _TOP, _SEVENTH = np.uint8(127), np.uint8(128), np.uint8(7)
+_BYTE = [bytes((value,)) for value in range(256)]
+_NOTHING = np.zeros(0, np.int64)
 MAX_PLANES = 10  # 70 bits hold any uint64
 
 
@@ -47,9 +49,9 @@ class Out:
     def number(self, value: int) -> None:
         """One integer >= 0."""
         while value >= 128:
-            self._parts.append(bytes((value & 127 | 128,)))
+            self._parts.append(_BYTE[value & 127 | 128])
             value >>= 7
-        self._parts.append(bytes((value,)))
+        self._parts.append(_BYTE[value])
 
     def blob(self, data: bytes) -> None:
         self.number(len(data))
@@ -58,11 +60,12 @@ class Out:
     def words(self, words: Words) -> None:
         """uint64[n]; n is not written."""
         while words.size:
+            low = words.astype(np.uint8)
             more = words >= _MORE
             if not more.any():
-                self._parts.append(words.astype(np.uint8).tobytes())
+                self._parts.append(low.tobytes())
                 return
-            self._parts.append(((words & _LOW) | (more.astype(np.uint64) << _SEVEN)).astype(np.uint8).tobytes())
+            self._parts.append((low & _LOW | more.view(np.uint8) << _SEVENTH).tobytes())
             words = words[more] >> _SEVEN
 
     def integers(self, values: Ints) -> None:
@@ -101,7 +104,10 @@ class In:
         """One integer from 0 to ``limit``."""
         value = shift = 0
         while True:
-            byte = self.raw(1)[0]
+            if self._at >= len(self._data):
+                raise Damaged("a length runs past the end")
+            byte = self._data[self._at]
+            self._at += 1
             value |= (byte & 127) << shift
             if byte < 128:
                 break
@@ -119,22 +125,16 @@ class In:
         """uint64[count]."""
         if count > self.left():
             raise Damaged("more numbers than bytes")
-        words = np.zeros(count, np.uint64)
-        where: NDArray[np.intp] | None = None
-        size = count
-        for plane in range(MAX_PLANES):
-            if not size:
+        data = np.frombuffer(self.raw(count), np.uint8)
+        words = (data & _LOW).astype(np.uint64)
+        where = (data & _TOP).nonzero()[0]
+        for plane in range(1, MAX_PLANES):
+            if not where.size:
                 return words
-            data = np.frombuffer(self.raw(size), np.uint8)
-            part = (data & np.uint8(127)).astype(np.uint64) << np.uint64(7 * plane)
-            if where is None:
-                words = part
-            else:
-                words[where] |= part
-            more = np.flatnonzero(data & np.uint8(128))
-            where = more if where is None else where[more]
-            size = more.size
-        if size:
+            data = np.frombuffer(self.raw(where.size), np.uint8)
+            words[where] |= (data & _LOW).astype(np.uint64) << np.uint64(7 * plane)
+            where = where[(data & _TOP).nonzero()[0]]
+        if where.size:
             raise Damaged("a number is too long")
         return words
 
@@ -144,10 +144,12 @@ class In:
     def rising(self, below: int) -> Ints:
         """int64[n], strictly rising, all in 0 … below - 1."""
         count = self.number(below)
+        if not count:
+            return _NOTHING
         gaps = self.words(count)
-        if count and int(gaps.max()) >= below:
+        if int(gaps.max()) >= below:
             raise Damaged("an index is out of range")
         values = np.cumsum(gaps.astype(np.int64) + 1) - 1
-        if count and int(values[-1]) >= below:
+        if int(values[-1]) >= below:
             raise Damaged("an index is out of range")
         return values

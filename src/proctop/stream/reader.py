@@ -7,38 +7,31 @@ search for the next one (:mod:`proctop.stream.tape`) looks at each byte a bounde
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import IO, Self, cast
 
-from proctop.records import Label, Reading, Scores
+from proctop.records import Label
 from proctop.stream import Damaged, FormatError, frames
 from proctop.stream.codec import Decoder
 from proctop.stream.frames import FrameHead, Kind
 from proctop.stream.header import Header
+from proctop.stream.seen import Record
 from proctop.stream.tape import Damage, Tape
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One reading and, where it was recorded with scores, what was seen then."""
-
-    reading: Reading
-    seen: Scores | None
 
 
 class Reader:
     """Iterates over the records of a file, or of standard input for ``"-"``.
 
-    ``follow`` waits at the end for more, until ``close`` (from any thread). Raises StreamError where the file cannot be
-    opened or read, FormatError where it is no recording of this major version or holds no segment.
+    ``follow`` waits at the end for more, until ``close`` (from any thread). With ``feed`` the bytes come from there, empty at the end,
+    and ``path`` is only the name; what it raises passes through, and ``read`` may be called again. Raises StreamError where the file
+    cannot be opened or read, FormatError where it is no recording of this major version or holds no segment.
     """
 
-    def __init__(self, path: str, *, follow: bool = False) -> None:
-        self._tape = Tape(path, follow)
+    def __init__(self, path: str, *, follow: bool = False, feed: Callable[[], bytes] | None = None) -> None:
+        self._tape = Tape(path, follow, feed)
         self._header: Header | None = None
-        self._segment: _Segment | None = None
+        self._segment: SegmentDecoder | None = None
         self._labels: Sequence[Label] = ()
         self._last: tuple[str, float] | None = None
         self._ahead = self._next()  # tells what the header is
@@ -100,24 +93,25 @@ class Reader:
     def _take(self, head: FrameHead, body: bytes) -> Record | None:
         """The record of a frame; None where it holds none, or its time is not after the last."""
         if head.kind == Kind.SEGMENT:
-            self._segment = _Segment(head, body, self._labels)
+            self._segment = SegmentDecoder(head, body, self._labels)
             self._header = self._segment.header
         if head.kind != Kind.READING:
             return None
         if self._segment is None:
             raise Damaged("a reading without a segment")
-        reading, seen = self._segment.decode(head, body)
+        record = self._segment.decode(head, body)
+        reading = record.reading
         self._labels = reading.labels
         boot, mono = reading.info.boot_id, reading.mono
         if self._last is not None and boot == self._last[0] and mono <= self._last[1]:
             self.damage.dropped += 1
             return None
         self._last = boot, mono
-        return Record(reading, seen)
+        return record
 
 
-class _Segment:
-    """A segment being decoded. Raises Damaged or ZstdError."""
+class SegmentDecoder:
+    """A segment being decoded, from the frame that begins it on. Raises Damaged or ZstdError."""
 
     def __init__(self, head: FrameHead, body: bytes, known: Sequence[Label]) -> None:
         from zstandard import ZstdDecompressor
@@ -131,7 +125,7 @@ class _Segment:
         self._stream = zstd.stream_reader(cast("IO[bytes]", self._feed))
         self._readings = self._plain = 0
 
-    def decode(self, head: FrameHead, body: bytes) -> tuple[Reading, Scores | None]:
+    def decode(self, head: FrameHead, body: bytes) -> Record:
         self._readings += 1
         self._plain += head.plain
         if self._readings > frames.MOST_READINGS or self._plain > frames.LARGEST_SEGMENT:

@@ -1,79 +1,141 @@
-"""Scores and reasons as they were seen live, beside the readings they came from.
-
-They are what a screen showed, so they are kept about as exactly as a screen shows them: ``rank`` and ``alert``
-to 0.1 nat, ``per_hour`` to 25 %, the numbers of a reason to three digits. A number that stays this close to the one
-recorded is not written again. The readings themselves are exact, and scoring them again gives every digit.
-"""
+"""What was seen live, beside the readings it came from: scores, how warm the detector was, its notes, alert events."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from proctop.records import Index, Reason, Scores, Status
-from proctop.sanitize import clean
+from proctop.records import AlertEvent, Container, Floats32, ProcKey, Reading, Scores
 from proctop.stream import Damaged
-from proctop.stream.columns import Columns
+from proctop.stream.header import text, time, whole
 from proctop.stream.numbers import In, Out
+from proctop.stream.reasons import MOST_REASONS
+from proctop.stream.scores import reason
 
-_PER_E = 10.0  # steps of per_hour in one factor of e
-_NEAR = np.array([[0.1], [0.1], [2.0], [0.0], [0.0]])  # what is as good as unchanged
-_STEPS = np.array([[10.0], [10.0], [1.0], [1.0], [1.0]])
-_MOST_REASONS = 3
-_LONGEST = 200  # characters of a reason
-_LONGEST_WHY = 1 << 22  # bytes of all reasons of a reading
+MOST_EVENTS = 1024
+"""Of one reading."""
 
 
-class ScoreTables:
-    """One instance per segment and direction; begins anew after a reading without scores."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a frame showed beside its reading.
+
+    Attributes:
+        scores: of the rows of the reading.
+        warming: share of the warm-up done.
+        alerts: events that were open, or had ended within the last minute.
+        idle: float32[n], seconds without activity (the feature ``idle_s``), with the first reading of a segment; else None. It is
+            what :func:`proctop.features.first` needs to enter a session there.
+    """
+
+    scores: Scores
+    warming: float
+    alerts: tuple[AlertEvent, ...]
+    idle: Floats32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One reading and, where it was recorded with scores, what was seen then."""
+
+    reading: Reading
+    seen: Seen | None
+
+
+def idle_out(out: Out, idle: Floats32) -> None:
+    """float32[n]; processes fall silent together, so few numbers differ."""
+    words, which = np.unique(idle.view(np.uint32), return_inverse=True)
+    out.number(words.size)
+    out.raw(words.astype("<u4").tobytes())
+    out.words(which.astype(np.uint64))
+
+
+def idle_in(data: In, n: int) -> Floats32:
+    """The way back."""
+    words = np.frombuffer(data.raw(4 * data.number(n)), "<u4")
+    which = data.words(n)
+    if n and int(which.max()) >= words.size:
+        raise Damaged("a number names nothing")
+    idle: Floats32 = words.view("<f4").astype(np.float32)[which.view(np.int64)]
+    return np.where(idle >= 0, idle, np.float32(np.nan))
+
+
+class Said:
+    """How warm the detector was, its notes and the alert events, written when they change. One instance per segment and direction.
+
+    JSON: [warming, [note …], [event …]]. An event is all of it, or the place it had among the events before (from 0), in brackets
+    where it still goes on at this reading.
+    """
 
     def __init__(self) -> None:
-        self._columns = Columns((1, 1, 0, 0, 0))
+        self._last = b""
+        self.now: tuple[float, tuple[str, ...], tuple[AlertEvent, ...]] = (1.0, (), ())
 
-    def put(self, out: Out, scores: Scores, take: Index | None) -> None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            often = np.log(scores.per_hour.astype(np.float64)) * _PER_E
-            columns = (scores.rank, scores.alert, often, scores.alerting, scores.status)
-            exact = np.stack([column.astype(np.float64) for column in columns])
-            before = self._columns.before(take, scores.rank.size)
-            now = np.where(np.abs(exact - before) <= _NEAR, before, np.round(exact * _STEPS) / _STEPS)
-        self._columns.put(out, now, take)
-        rows = [
-            [row, [[r.feature, _short(r.value), _short(r.usual[0]), _short(r.usual[1]), r.against, r.text] for r in reasons]]
-            for row, reasons in sorted(scores.why.items())
-        ]
-        out.blob(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") if rows else b"")
+    def put(self, seen: Seen, wall: float) -> bytes:
+        """The body of the section, empty = as before. ``wall`` is the time of the reading."""
+        before = {event.key: (k, event) for k, event in reversed(list(enumerate(self.now[2])))}
+        events: list[Any] = []
+        for event in seen.alerts[:MOST_EVENTS]:
+            k, old = before.get(event.key, (0, None))
+            if event == old:
+                events.append(k)
+            elif old is not None and event == replace(old, end=wall):
+                events.append([k])
+            else:
+                events.append(_event_out(event))
+        alike = events == list(range(len(self.now[2]))) and self.now[:2] == (seen.warming, seen.scores.notes)
+        if alike and self._last:
+            return b""
+        self.now = seen.warming, seen.scores.notes, seen.alerts[:MOST_EVENTS]
+        raw = [seen.warming, list(seen.scores.notes), events]
+        self._last = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return self._last
 
-    def take(self, data: In, take: Index | None, n: int) -> Scores:
-        rank, alert, often, alerting, status = self._columns.take(data, take, n)
-        with np.errstate(over="ignore"):
-            per_hour = np.exp(often / _PER_E).astype(np.float32)
-            ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
-        levels = np.where(np.isin(status, [s.value for s in Status]), status, 0.0).astype(np.int8)
-        why = data.blob()
-        if len(why) > _LONGEST_WHY:
-            raise Damaged("the reasons are too long")
-        return Scores(ranks, alerts, per_hour, alerting == 1, levels, _reasons(bytes(why), n) if why else {})
+    def take(self, body: bytes, wall: float) -> None:
+        """The way back: updates ``now``."""
+        try:
+            warming, notes, events = json.loads(body)
+            if not 0 <= _number(warming) <= 1:
+                raise TypeError("not a share")
+            now = tuple(self._event(event, wall) for event in events[:MOST_EVENTS])
+            self.now = float(warming), tuple(text(note) for note in notes), now
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
+            raise Damaged("what was seen is none") from error
+
+    def _event(self, raw: Any, wall: float) -> AlertEvent:
+        if type(raw) is int:
+            return self.now[2][whole(raw)]
+        if len(raw) == 1:
+            return replace(self.now[2][whole(raw[0])], end=wall)
+        return _event(*raw)
 
 
 def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _reasons(data: bytes, n: int) -> dict[int, tuple[Reason, ...]]:
-    try:
-        why = {row: tuple(_reason(*reason) for reason in reasons[:_MOST_REASONS]) for row, reasons in json.loads(data)}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Damaged("the reasons are none") from error
-    if not all(type(row) is int and 0 <= row < n for row in why):
-        raise Damaged("a reason has no process")
-    return why
+def _event_out(e: AlertEvent) -> list[Any]:
+    c = e.container
+    box = None if c is None else [c.id, c.runtime, c.pod, c.name, c.image]
+    why = [[r.feature, _short(r.value), _short(r.usual[0]), _short(r.usual[1]), r.against, r.text] for r in e.why]
+    return [*e.key, e.comm, box, e.start, e.peak, e.end, e.score, e.per_hour, why, e.open, e.incident]
 
 
-def _reason(feature: Any, value: Any, low: Any, high: Any, against: Any, text: Any) -> Reason:
-    if not all(isinstance(t, str) for t in (feature, against, text)) or not all(type(x) in (int, float) for x in (value, low, high)):
-        raise TypeError("not a reason")
-    feature, against, text = (clean(t[:_LONGEST]) for t in (feature, against, text))
-    return Reason(feature, float(value), (float(low), float(high)), against, text)
+def _event(pid: Any, start: Any, comm: Any, box: Any, *rest: Any) -> AlertEvent:
+    began, peak, end, score, per_hour, why, is_open, incident = rest
+    container = None
+    if box is not None:
+        id_, runtime, pod, name, image = map(text, box)
+        container = Container(id_, runtime, pod, name, image)
+    reasons = tuple(reason(*raw) for raw in why[:MOST_REASONS])
+    key, times, numbers = ProcKey(whole(pid), whole(start)), (time(began), time(peak), time(end)), (_number(score), _number(per_hour))
+    return AlertEvent(key, text(comm), container, *times, *numbers, reasons, is_open is True, incident is True)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError("not a number")
+    return float(value)

@@ -1,10 +1,9 @@
-"""Host and cgroup counters as tables of numbers, and back."""
+"""Host and cgroup counters as format 1.0 has them: tables of numbers. Read, and no longer written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 
 from proctop.records import NO_MAPPING, CgroupCounters, DiskCounters, Floats, HostCounters, Ints, NetCounters, Pressure
 from proctop.stream.columns import Columns, Keys
-from proctop.stream.numbers import In, Out
-from proctop.stream.words import WordsIn, WordsOut
+from proctop.stream.numbers import In
+from proctop.stream.words import WordsIn
 
 MOST_ROWS = 1 << 16
 """Cpus, disks, interfaces, cgroups, names in a file: of each at most this many."""
@@ -26,12 +25,6 @@ _COUNTS = ("tasks_running", "tasks_blocked", "tasks_total", "forks", "switches",
 
 Numbers = tuple[float, ...]
 
-_counts = attrgetter(*_COUNTS)
-_disk, _net, _pressure, _cgroup = (
-    attrgetter(*(f.name for f in fields(record) if f.name != "pressure"))
-    for record in (DiskCounters, NetCounters, Pressure, CgroupCounters)
-)
-
 
 class Table:
     """Keys and columns of rows that words name, such as the disks."""
@@ -39,18 +32,10 @@ class Table:
     def __init__(self, k: int, decimals: tuple[int, ...]) -> None:
         self._keys = Keys(k, MOST_ROWS)
         self._columns = Columns(decimals)
-        self._m = len(decimals)
-
-    def put(self, out: Out, keys: Ints, values: Floats) -> None:
-        self._columns.put(out, values, self._keys.put(out, keys))
 
     def take(self, data: In) -> tuple[Ints, Floats]:
         take = self._keys.take(data)
         return self._keys.now, self._columns.take(data, take, self._keys.now.shape[1])
-
-    def put_named(self, out: Out, words: WordsOut, rows: Mapping[str, Numbers]) -> None:
-        keys = np.array([[words.string(name) for name in rows]], np.int64)
-        self.put(out, keys, np.array(list(rows.values()), np.float64).reshape(-1, self._m).T)
 
     def take_named(self, data: In, words: WordsIn) -> dict[str, Numbers]:
         keys, values = self.take(data)
@@ -58,7 +43,7 @@ class Table:
 
 
 class HostTables:
-    """:class:`HostCounters` as five tables. One instance per segment and direction."""
+    """:class:`HostCounters` as five tables. One instance per segment."""
 
     def __init__(self) -> None:
         self._cpu = Table(1, (0,) * (2 * _CPU_TIMES))
@@ -67,18 +52,6 @@ class HostTables:
         self._disks = Table(1, (0,) * len(fields(DiskCounters)))
         self._nets = Table(1, (0,) * len(fields(NetCounters)))
         self._pressure = Table(1, _PRESSURE)
-
-    def put(self, out: Out, words: WordsOut, host: HostCounters) -> None:
-        cpu = host.cpu.T
-        self._cpu.put(out, np.arange(cpu.shape[1])[None, :], np.concatenate((cpu // _TICK, cpu % _TICK)).astype(np.float64))
-        groups = (dict(zip(_COUNTS, _counts(host), strict=True)), host.memory, host.vmstat)
-        keys = [(i, words.string(name)) for i, group in enumerate(groups) for name in group]
-        numbers = [value for group in groups for value in group.values()]
-        self._numbers.put(out, np.array(keys, np.int64).T, np.array([numbers], np.float64))
-        self._load.put_named(out, words, {"": host.load} if host.load else {})
-        self._disks.put_named(out, words, {name: _disk(disk) for name, disk in host.disks.items()})
-        self._nets.put_named(out, words, {name: _net(net) for name, net in host.nets.items()})
-        self._pressure.put_named(out, words, {name: _pressure(pressure) for name, pressure in host.pressure.items()})
 
     def take(self, data: In, words: WordsIn) -> HostCounters:
         _, parts = self._cpu.take(data)
@@ -113,19 +86,6 @@ class CgroupTables:
         self._cgroups = Table(1, _CGROUP)
         self._pressure = Table(2, _PRESSURE)
 
-    def put(self, out: Out, words: WordsOut, cgroups: Mapping[str, CgroupCounters]) -> None:
-        self._cgroups.put_named(out, words, {path: _cgroup(counters) for path, counters in cgroups.items()})
-        keys, rows = [], []
-        for path, counters in cgroups.items():
-            for resource, pressure in counters.pressure.items():
-                keys.append((words.string(path), words.string(resource)))
-                rows.append(_pressure(pressure))
-        self._pressure.put(
-            out,
-            np.array(keys, np.int64).reshape(-1, 2).T,
-            np.array(rows, np.float64).reshape(-1, len(_PRESSURE)).T,
-        )
-
     def take(self, data: In, words: WordsIn) -> Mapping[str, CgroupCounters]:
         cgroups = self._cgroups.take_named(data, words)
         keys, values = self._pressure.take(data)
@@ -136,6 +96,17 @@ class CgroupTables:
             {path: (path, *row) for path, row in cgroups.items()},
             lambda row: replace(CgroupCounters(*row[1:]), pressure=MappingProxyType(pressures.get(row[0], {}))),
         )
+
+
+class OldHostIn:
+    """Both, one instance per segment."""
+
+    def __init__(self) -> None:
+        self._host = HostTables()
+        self._cgroups = CgroupTables()
+
+    def take(self, host: In, cgroups: In | None, words: WordsIn) -> tuple[HostCounters, Mapping[str, CgroupCounters]]:
+        return self._host.take(host, words), NO_MAPPING if cgroups is None else self._cgroups.take(cgroups, words)
 
 
 def _whole(values: Floats) -> Ints:

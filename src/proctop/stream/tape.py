@@ -6,10 +6,12 @@ import os
 import select
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from proctop.stream import Damaged, FormatError, StreamError, frames
-from proctop.stream.frames import FrameHead, Kind
+from proctop.stream import Damaged, StreamError, frames
+from proctop.stream.frames import FrameHead
+from proctop.stream.volume import FileVolume, preamble
 
 _CHUNK = 1 << 18
 _POLL = 0.2  # seconds between looks at a growing file, or at whether to stop
@@ -52,23 +54,27 @@ class Tape:
     """The frames of a file, or of standard input for ``"-"``, one at a time.
 
     ``frame`` looks at the one at hand, ``advance`` goes past it when it was of use, ``resync`` when it was not.
-    ``follow`` waits at the end of a file for more, until ``close`` (from any thread).
+    ``follow`` waits at the end of a file for more, until ``close`` (from any thread). ``feed`` gives the next bytes, empty at
+    the end, in the place of a file; what it raises may be met by another call. Then ``path`` is only the name.
     """
 
-    def __init__(self, path: str, follow: bool) -> None:
+    def __init__(self, path: str, follow: bool, feed: Callable[[], bytes] | None = None) -> None:
         self.name = "standard input" if path == "-" else path
         self.damage = Damage()
         self._follow = follow
+        self._feed = feed
         self._closed = threading.Event()
         self._lock = threading.Lock()  # held while the descriptor is used
         self._buffer = bytearray()
         self._at_hand = 0
         self._checked = 0
-        try:
-            self._fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise self._failed(error) from error
-        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+        self._fd, self._regular = -1, False
+        if feed is None:
+            try:
+                self._fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except OSError as error:
+                raise self._failed(error) from error
+            self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
         try:
             self._begin()
         except StreamError:
@@ -115,20 +121,11 @@ class Tape:
         """Go to the last segment that began at ``wall`` (seconds since the epoch) or before, else the first; False in a pipe."""
         if not self._regular:
             return False
-        place = None
-        at, end = 0, os.fstat(self._fd).st_size
-        while at < end:
-            chunk = os.pread(self._fd, _CHUNK, at)
-            found = chunk.find(frames.SYNC)
-            while found >= 0 and self._checked < _SEARCHED:
-                start = at + found - _HEAD
-                began = self._began(start)
-                if began is not None and (place is None or began <= wall):
-                    place = start
-                found = chunk.find(frames.SYNC, found + 1)
-            at += max(1, len(chunk) - len(frames.SYNC) + 1)
+        volume = FileVolume(self.name, fd=os.dup(self._fd))
+        place = volume.at(wall) or volume.first()
+        volume.close()
         if place is not None:
-            os.lseek(self._fd, place, os.SEEK_SET)
+            os.lseek(self._fd, place.at, os.SEEK_SET)
             self._buffer.clear()
         return place is not None
 
@@ -140,29 +137,13 @@ class Tape:
                 os.close(self._fd)
                 self._fd = -1
 
-    def _began(self, start: int) -> float | None:
-        """The wall clock at the beginning of the segment whose frame is at ``start``; None where there is none."""
-        data = os.pread(self._fd, _HEAD + frames.LARGEST_HEADER, max(0, start))
-        if start < 0 or len(data) < _HEAD + frames.SEGMENT.size:
-            return None
-        head = FrameHead.parse(data)
-        if head.kind != Kind.SEGMENT or not head.possible():
-            return None
-        if not head.fits(data[_HEAD : _HEAD + head.stored]):
-            self._checked += head.stored
-            return None
-        return float(frames.SEGMENT.unpack_from(data, _HEAD)[1])
-
     def _begin(self) -> None:
         """Check the preamble, or see that only the preamble is damaged."""
         size = frames.PREAMBLE.size
         self._need(size)
-        if not self._buffer:
-            raise FormatError(f"{self.name}: empty")
-        if not frames.check_version(bytes(self._buffer[:size]), self.name):
+        if not self._buffer.startswith(frames.MAGIC):
             self._need(size + _HEAD + len(frames.SYNC))
-            if not self._buffer.startswith(frames.SYNC, size + _HEAD):
-                raise FormatError(f"{self.name}: not a proctop recording")
+        if not preamble(bytes(self._buffer[: size + _HEAD + len(frames.SYNC)]), self.name):
             self.damage.skipped += size
         del self._buffer[:size]
 
@@ -181,6 +162,8 @@ class Tape:
 
     def _more(self) -> bytes:
         """The next bytes; empty at the end, or once closed."""
+        if self._feed is not None:
+            return self._feed()
         while not self._closed.is_set():
             with self._lock:
                 try:

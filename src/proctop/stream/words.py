@@ -7,6 +7,7 @@ Every string that is read is made harmless again (:mod:`proctop.sanitize`) and c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from operator import is_not
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ MOST_CONTAINERS = 1 << 13
 MOST_TAGS = 128
 """Labels of one container."""
 
+_NONE = np.zeros(0, np.intp)
 _CONTAINER_TEXTS = 5
 _LABEL_NUMBERS = 7
 
@@ -45,6 +47,7 @@ class WordsOut:
         self._strings: dict[str, int] = {}
         self._containers: dict[Container, int] = {}
         self._labels: dict[Label, int] = {}
+        self._at: dict[int, tuple[Label, int]] = {}  # by identity, which is quicker: labels are shared between readings
         self._new_strings: list[str] = []
         self._new_containers: list[list[int]] = []
         self._new_labels: list[list[int]] = []
@@ -71,6 +74,9 @@ class WordsOut:
         return number
 
     def label(self, label: Label) -> int:
+        known = self._at.get(id(label))
+        if known is not None:
+            return known[1]
         number = self._labels.get(label)
         if number is None:
             number = self._labels[label] = len(self._labels)
@@ -78,18 +84,19 @@ class WordsOut:
             where = -1 if label.container is None else self.container(label.container)
             words = [self.string(t) for t in (label.comm, command, label.user, label.cgroup)]
             self._new_labels.append([*words, label.uid, where, int(label.kernel)])
+        self._at[id(label)] = label, number
         return number
 
     def rows(self, labels: Sequence[Label], take: Index | None) -> tuple[Index, Ints]:
         """The rows whose label is not the one they had, and the numbers of their labels now."""
-        if labels is self._rows:
-            differ: list[int] = []
-        elif take is None:
-            differ = [i for i, new in enumerate(map(is_not, labels, self._rows)) if new]
-        else:
-            rows = self._rows
-            differ = [i for i, (label, j) in enumerate(zip(labels, take.tolist(), strict=True)) if j < 0 or rows[j] is not label]
-        self._rows = labels
+        rows, self._rows = self._rows, labels
+        if labels is rows:
+            return _NONE, _NONE
+        n = len(labels)
+        if take is not None:
+            stay = take[: np.count_nonzero(take >= 0)]  # they come first
+            rows = list(map(rows.__getitem__, stay.tolist()))
+        differ = [*compress(range(n), map(is_not, labels, rows)), *range(len(rows), n)]
         return np.array(differ, np.intp), np.array([self.label(labels[i]) for i in differ], np.int64)
 
     def put(self, out: Out) -> None:
@@ -103,8 +110,9 @@ class WordsOut:
             for number in numbers:
                 out.number(number)
         out.number(len(self._new_labels))
-        for column in np.array(self._new_labels, np.int64).reshape(-1, _LABEL_NUMBERS).T:
-            out.integers(column)
+        if self._new_labels:
+            for column in np.array(self._new_labels, np.int64).T:
+                out.integers(column)
         self._new_strings, self._new_containers, self._new_labels = [], [], []
 
 
@@ -134,6 +142,8 @@ class WordsIn:
             id_, runtime, pod, name, image = texts[:_CONTAINER_TEXTS]
             self._containers.append(Container(id_, runtime, pod, name, image, pairs))
         count = data.number(MOST_LABELS - len(self._labels))
+        if not count:
+            return
         for row in zip(*(data.integers(count).tolist() for _ in range(_LABEL_NUMBERS)), strict=True):
             comm, command, user, cgroup, uid, where, kernel = row
             container = None if where == -1 else _at(self._containers, where)
@@ -143,21 +153,22 @@ class WordsIn:
 
     def place(self, changed: Index, numbers: Ints, take: Index | None, n: int) -> Sequence[Label]:
         """The labels of all rows, when those of ``changed`` are the labels ``numbers``; the same object while nothing changed."""
-        if take is None and not changed.size and len(self.rows) == n:
-            return self.rows
         before = self.rows
-        rows: list[Label | None]
+        if take is None and not changed.size and len(before) == n:
+            return before
         if take is None:
-            rows = list(before) if len(before) == n else [None] * n
+            stay, rows = (n, list(before)) if len(before) == n else (0, [])
         else:
-            rows = [before[j] if j >= 0 else None for j in take.tolist()]
-        for i, number in zip(changed.tolist(), numbers.tolist(), strict=True):
-            rows[i] = self.label(number)
-        full = [label for label in rows if label is not None]
-        if len(full) != n:
+            stay = int(np.count_nonzero(take >= 0))  # they come first
+            rows = list(map(before.__getitem__, take[:stay].tolist()))
+        labels = list(map(self.label, numbers.tolist()))
+        old = int(np.searchsorted(changed, stay))
+        if changed.size - old != n - stay:
             raise Damaged("a process has no label")
-        self.rows = full
-        return full
+        for i, label in zip(changed[:old].tolist(), labels[:old], strict=True):
+            rows[i] = label
+        self.rows = rows + labels[old:]
+        return self.rows
 
 
 def _at(items: list[T], number: int) -> T:

@@ -1,71 +1,78 @@
-"""Appends readings to a recording. One write per reading, so that a kill costs at most the reading being written."""
+"""Appends readings to a file, a directory of files or a pipe. One write per reading: a kill costs at most the reading being written."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import stat
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
-from proctop import __version__, fields
-from proctop.private import open_private
-from proctop.records import Frame, HostInfo, Reading, Scores
-from proctop.stream import MAJOR, MINOR, WriteFailed, frames
-from proctop.stream.codec import Encoder
-from proctop.stream.frames import Kind
-from proctop.stream.header import Header
+from proctop.records import Frame, Reading
+from proctop.stream import WriteFailed, frames
+from proctop.stream.file import File, Unfit
+from proctop.stream.packer import Packer
 from proctop.stream.redact import redact
+from proctop.stream.series import Series
 
-if TYPE_CHECKING:
-    from zstandard import ZstdCompressionObj
 
-_LEVEL = 3
-_BUSY = "is being recorded into by another proctop"
+class Sink(Protocol):
+    """Where the bytes go. Methods raise OSError; the next call is a new attempt."""
+
+    def due(self, reading: Reading) -> bool:
+        """Whether another file begins with ``reading``."""
+        ...
+
+    def ready(self, reading: Reading) -> bool:
+        """Get ready for ``reading``; whether it must begin a segment."""
+        ...
+
+    def append(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Writer:
-    """Writes a file, or standard output for ``"-"``.
+    """Writes a file, standard output for ``"-"``, or files in a directory.
 
-    A new file is private (0600, in directories made 0700). An existing recording of the same version is
-    continued with a new segment; anything else is refused. Secrets in command lines are taken out unless
-    ``keep_secrets``.
+    A ``path`` is a directory where it is one, ends in ``/``, or does not exist and a limit is given: see
+    :class:`proctop.stream.series.Series` for ``max_size`` (bytes) and ``max_age`` (seconds). New files are private (0600, in directories
+    made 0700). An existing recording of the same version is continued with a new segment; anything else is refused. Secrets in command
+    lines are taken out unless ``keep_secrets``.
 
-    After WriteFailed the recording stays readable and ``write`` may be called again: it starts a new segment
-    as soon as that works.
+    After WriteFailed the recording stays readable and ``write`` may be called again: it starts a new segment as soon as that works.
+
+    Attributes:
+        readings, bytes: written so far.
     """
 
-    def __init__(self, path: str, *, keep_secrets: bool = False) -> None:
+    def __init__(self, path: str, *, keep_secrets: bool = False, max_size: int | None = None, max_age: float | None = None) -> None:
         self.path = path
         self.readings = 0
         self.bytes = 0
-        self._redact = None if keep_secrets else redact
-        self._info: HostInfo | None = None
-        self._encoder: Encoder | None = None
-        self._zstd: ZstdCompressionObj | None = None
-        self._in_segment = self._plain = 0
-        self._fd: int | None = None
-        self._pipe = path == "-"
-        self._open()
+        self._packer = Packer(None if keep_secrets else redact)
+        with self._told():
+            self._sink = _sink(path, max_size, max_age)
 
     def write(self, what: Frame | Reading) -> None:
         """Append one reading, with the scores of a frame. Raises WriteFailed."""
-        reading, seen = (what.reading, what.scores) if isinstance(what, Frame) else (what, None)
-        if self._fd is None or (not self._pipe and not os.fstat(self._fd).st_nlink):
-            self._release()
-            self._open()
-        data = self._encoded(reading, seen)
-        try:
-            self._append(data)
-        except OSError as error:
-            self._encoder = None
-            raise WriteFailed(f"recording {self.path}: {_words(error)}") from error
+        reading = what.reading if isinstance(what, Frame) else what
+        with self._told():
+            if self._sink.due(reading):
+                self._end_segment()
+            if self._sink.ready(reading):
+                self._packer.restart()
+            data = self._packer.pack(what).data
+            self._sink.append(data)
         self.readings += 1
         self.bytes += len(data)
 
     def close(self) -> None:
-        self._release()
+        """End the last segment and let go of the file."""
+        self._end_segment()
+        self._sink.close()
 
     def __enter__(self) -> Self:
         return self
@@ -73,89 +80,67 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _encoded(self, reading: Reading, seen: Scores | None) -> bytes:
-        import zstandard
+    def _end_segment(self) -> None:
+        if summary := self._packer.finish():
+            with suppress(OSError):  # a recording reads as well without it
+                self._sink.append(summary)
 
-        data = b""
-        full = self._in_segment >= frames.READINGS or self._plain >= frames.LARGEST_SEGMENT // 2
-        if self._encoder is None or self._zstd is None or full or reading.info != self._info:
-            self._encoder = Encoder(self._redact)
-            self._zstd = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
-            self._info = reading.info
-            self._in_segment = self._plain = 0
-            data = self._segment(reading)
-        plain = self._encoder.encode(reading, seen)
-        if len(plain) > frames.LARGEST_READING:
-            self._encoder = None
-            raise WriteFailed(f"recording {self.path}: a reading of {len(reading)} processes is too large")
-        body = self._zstd.compress(plain) + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-        self._in_segment += 1
-        self._plain += len(plain)
-        return data + frames.frame(Kind.READING, len(plain), body)
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong in words, and a new segment after it, also when a signal ends the program in the middle of a write."""
+        whole = False
+        try:
+            yield
+            whole = True
+        except (OSError, WriteFailed) as error:
+            raise WriteFailed(f"recording {self.path}: {_words(error) if isinstance(error, OSError) else error}") from error
+        finally:
+            if not whole:
+                self._packer.restart()
 
-    def _segment(self, reading: Reading) -> bytes:
-        import zstandard
 
-        names = tuple(counter.name for counter in fields.COUNTERS)
-        header = Header(reading.info, names, f"proctop {__version__}", self._redact is not None).to_json()
-        body = frames.SEGMENT.pack(frames.SYNC, reading.wall, reading.mono) + zstandard.ZstdCompressor(level=_LEVEL).compress(header)
-        return frames.frame(Kind.SEGMENT, len(header), body)
+class _Pipe:
+    """Standard output. Waits for who reads it: what comes late is told by the readings."""
 
-    def _append(self, data: bytes) -> None:
-        """All of ``data`` or, as far as the disk lets us, none of it."""
-        assert self._fd is not None
-        size = None if self._pipe else os.fstat(self._fd).st_size
+    def __init__(self) -> None:
+        if os.isatty(1):
+            raise Unfit("standard output is a terminal, give it a pipe or a file")
+        self._fd = os.dup(1)
+        self.append(frames.preamble())
+
+    def due(self, reading: Reading) -> bool:
+        return False
+
+    def ready(self, reading: Reading) -> bool:
+        return False
+
+    def append(self, data: bytes) -> None:
         rest = memoryview(data)
-        try:
-            while rest:
+        while rest:
+            try:
                 rest = rest[os.write(self._fd, rest) :]
-        except OSError:
-            if size is not None and len(rest) < len(data):
-                os.ftruncate(self._fd, size)
-            raise
+            except BlockingIOError:  # whoever started us shares it, and wants it so
+                select.select([], [self._fd], [])
 
-    def _open(self) -> None:
-        try:
-            if self._pipe:
-                self._fd = os.dup(1)
-                self._append(frames.preamble())
-            else:
-                self._fd = open_private(self.path, os.O_RDWR | os.O_APPEND)
-                self._begin(self._fd)
-        except OSError as error:
-            self._release()
-            raise WriteFailed(f"recording {self.path}: {_words(error)}") from error
-        except WriteFailed:
-            self._release()
-            raise
+    def close(self) -> None:
+        os.close(self._fd)
 
-    def _begin(self, fd: int) -> None:
-        """Lock the file; give it a preamble, or make sure that it has ours."""
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise WriteFailed(f"recording {self.path}: not a regular file")
-        if status.st_uid != os.geteuid() or status.st_nlink != 1:
-            raise WriteFailed(f"recording {self.path}: belongs to somebody else or has a second name, choose another file")
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        head = os.pread(fd, frames.PREAMBLE.size, 0)
-        if not head:
-            self._append(frames.preamble())
-        elif head != frames.preamble():
-            kind = "a recording in another format" if head.startswith(frames.MAGIC) else "not a recording"
-            raise WriteFailed(f"recording {self.path}: exists and is {kind} (this is {MAJOR}.{MINOR}), choose another file")
 
-    def _release(self) -> None:
-        self._encoder = None
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
+def _sink(path: str, max_size: int | None, max_age: float | None) -> Sink:
+    limited = max_size is not None or max_age is not None
+    if path == "-":
+        return _Pipe()
+    if path.endswith("/") or os.path.isdir(path) or (limited and not os.path.lexists(path)):
+        return Series(path, max_size, max_age)
+    if limited:
+        raise Unfit("is a file, and limits go with a directory")
+    return File(path)
 
 
 def _words(error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "is a symbolic link, name the file itself"
-    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-        return _BUSY
     if error.errno == errno.EPIPE:
         return "nobody reads it any more"
-    return (error.strerror or str(error)).lower()
+    said = error.strerror or str(error)
+    return said[:1].lower() + said[1:]

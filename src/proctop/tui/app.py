@@ -1,4 +1,4 @@
-"""The application: themes, settings, the feed, what is done to processes, and a clean end."""
+"""The application: themes, settings, what is shown and where it comes from, and a clean end."""
 
 from __future__ import annotations
 
@@ -9,42 +9,45 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
-from proctop.actions import ActionFailed, Actions, Detail
+from proctop.actions import Actions
 from proctop.engine import Engine
-from proctop.records import Frame, ProcKey
-from proctop.scoring.calibration import EPISODE
+from proctop.records import Frame
 from proctop.settings import Settings
 from proctop.sources import Source
+from proctop.tui.deck import Deck
 from proctop.tui.feed import Feed
-from proctop.tui.messages import FrameReady
+from proctop.tui.messages import FrameReady, MomentReady
+from proctop.tui.moving import Moving
 from proctop.tui.screens.main import MainScreen
-from proctop.tui.screens.menus import Choice, Confirm, signal_items
 from proctop.tui.terminal import Terminal
 from proctop.tui.themes import OURS, cell_colours
 from proctop.tui.tongue import Ascii, Depth
-from proctop.view import table, values
-
-PATIENCE = 2.0
-"""Seconds that a closer look at a process may take."""
+from proctop.tui.transport import Moments, Transport
 
 GRACE = 0.7
 """Seconds after a signal in which everything must have ended by itself."""
 
 
-class Proctop(App[int]):
-    """Shows what :meth:`show` is given; with a ``source`` it feeds itself."""
+class Proctop(Moving):
+    """Shows what :meth:`show` is given; with a ``source`` it feeds itself.
+
+    Args:
+        live: there is a now; else all that is shown comes out of ``past``.
+        first: a frame of the source that is there already.
+        keep: gets every frame of the source, in the thread that reads it.
+        past: makes the player for moments other than now; called in a thread of its own whenever now is left.
+    """
 
     CSS_PATH = "proctop.tcss"
     TITLE = "proctop"
@@ -57,7 +60,10 @@ class Proctop(App[int]):
         engine: Engine | None = None,
         *,
         actions: Actions,
+        live: bool = True,
         first: Frame | None = None,
+        keep: Callable[[Frame], None] | None = None,
+        past: Callable[[], Moments] | None = None,
         depth: Depth = "truecolor",
         ascii: bool = False,
         driver_class: type[Driver] | None = None,
@@ -69,7 +75,10 @@ class Proctop(App[int]):
         self.ended = False
         self.failure = ""  # why the program ends, in one line
         self.trouble = ""  # why a thread has ended
-        self._source, self._engine, self._first = source, engine, first
+        self.engine = engine
+        self._source, self._first, self._keep = source, first, keep
+        transport = Transport(past, self._fetched) if past is not None else None
+        self.deck = Deck(live=live, transport=transport, changed=self._moment_changed)
         self._feed: Feed | None = None
         self._cell_filters: tuple[LineFilter, ...] = ()
         self.no_color = self.no_color or not settings.color or depth is None
@@ -88,11 +97,6 @@ class Proctop(App[int]):
             legacy_windows=False,
             force_terminal=True,
         )
-
-    @property
-    def readonly(self) -> bool:
-        """Whether processes are only looked at."""
-        return bool(self.actions.refused)
 
     @property
     def main(self) -> MainScreen:
@@ -122,10 +126,11 @@ class Proctop(App[int]):
         if not self.is_headless:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 loop.add_signal_handler(number, partial(self.leave, 128 + number))
-        if self._source is not None and self._engine is not None:
+        if self._source is not None and self.engine is not None:
             self.want_threads(self.settings.threads)
-            self._feed = Feed(self._source, self._engine, self.settings.interval, self._came, self._first)
+            self._feed = Feed(self._source, self.engine, self.settings.pace, self._came, self._first, self._keep)
             self._feed.start()
+        self.deck.start()
 
     def _paint_all(self, _: object) -> None:
         """The terminal shows nothing of ours any more."""
@@ -134,107 +139,64 @@ class Proctop(App[int]):
     def _came(self) -> None:
         self.post_message(FrameReady())
 
+    def _fetched(self) -> None:
+        self.post_message(MomentReady())
+
     def on_frame_ready(self) -> None:
-        feed = self._feed
-        if feed is None:
+        if self._feed is not None:
+            frame = self._feed.take()
+            self.ended = self._feed.ended
+            self.show(frame)
+
+    def on_moment_ready(self) -> None:
+        fetched = self.deck.fetched()
+        if fetched is None:
             return
-        frame = feed.take()
-        self.ended = feed.ended
-        self.main.say(self.trouble or feed.error)
-        self.show(frame)
+        with self._together():
+            if fetched.frame is not None and self.deck.past:
+                self.main.show(fetched.frame, fetched.rates)
+            self.show_mode()
+        key = fetched.chosen or self.wanted
+        if key is not None and fetched.frame is not None:
+            self.wanted = None
+            self.main.choose(key)
+        if fetched.remark:
+            self.tell(fetched.remark)
 
     def show(self, frame: Frame | None) -> None:
-        """Show a frame, or None: only that the feed's state changed."""
-        if frame is not None:
-            with self._driver.together() if isinstance(self._driver, Terminal) else nullcontext():
-                self.main.take(frame)
-        else:
-            self.main.show_mode()
+        """A frame of now, or None: only that the feed's state changed."""
+        with self._together():
+            if frame is not None:
+                self.deck.came(frame)
+                self.main.learn(frame)
+                if self.deck.now:
+                    self.main.show(frame)
+            self.show_mode()
+
+    def _moment_changed(self) -> None:
+        """Another moment than before is to be shown."""
+        with self._together():
+            if self.deck.now and self.deck.shown is not None:
+                self.main.show(self.deck.shown)
+            self.show_mode()
+
+    def show_mode(self) -> None:
+        feed = self._feed.error if self._feed is not None else ""
+        self.main.say(self.trouble or feed or self.recording_trouble or self.deck.trouble)
+        self.main.show_mode()
+
+    def _together(self) -> AbstractContextManager[None]:
+        return self._driver.together() if isinstance(self._driver, Terminal) else nullcontext()
 
     def thread_failed(self, failed: threading.ExceptHookArgs) -> None:
         """Say on the screen, not over it, that a thread has ended."""
         name = failed.thread.name if failed.thread is not None else "a thread"
         self.trouble = f"{name} stopped: {_one_line(failed.exc_value, failed.exc_traceback)}"
-        self.call_later(self.main.say, self.trouble)
+        self.call_later(self.show_mode)
 
     def want_threads(self, wanted: bool) -> None:
         if self._source is not None:
             self._source.wants = replace(self._source.wants, threads=wanted)
-
-    # what is done to processes
-
-    def tell(self, text: str, *, failed: bool = False) -> None:
-        self.notify(text, severity="error" if failed else "information", timeout=4, markup=False)
-
-    def renice(self, key: ProcKey, delta: int) -> None:
-        try:
-            self.tell(f"pid {key.pid} now has nice {self.actions.renice(key, delta)}")
-        except ActionFailed as error:
-            self.tell(str(error), failed=True)
-
-    def accept(self, key: ProcKey) -> None:
-        """Its scores fall within the next readings."""
-        if self._engine is not None:
-            self._engine.accept(key)
-            self.tell(f"pid {key.pid}: what it does now is taken as its normal")
-
-    def mark_incident(self, key: ProcKey, frame: Frame) -> None:
-        row = table.row_of(frame, key)
-        if self._engine is None or row is None or row < 0:
-            return
-        if not frame.scores.alert[row] > EPISODE:
-            self.tell(f"pid {key.pid} has no alarm that could be an incident", failed=True)
-            return
-        self._engine.incident(key)
-        self.tell(f"pid {key.pid}: an incident, not counted as a false alarm")
-
-    def ask_signal(self, key: ProcKey, frame: Frame) -> None:
-        """A menu of signals, then a question that names exactly whom it would reach."""
-        row = table.row_of(frame, key)
-        if row is None or row < 0:
-            self.tell("signals go to processes; this is a thread", failed=True)
-            return
-        name = frame.batch.labels[row].comm
-        started = float(values.numbers(frame, "start")[row])
-        facts = (("pid", str(key.pid)), ("name", name), ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))))
-
-        def chosen(value: str | None) -> None:
-            if value is not None:
-                number = int(value)
-                question = f"Send {signal.Signals(number).name} to this process?"
-                self.push_screen(Confirm(question, facts), partial(self._send, key, name, number))
-
-        self.push_screen(Choice(f"Signal for {key.pid}", signal_items()), chosen)
-
-    def _send(self, key: ProcKey, name: str, number: int, sure: bool | None) -> None:
-        if not sure:
-            return
-        try:
-            self.actions.signal(key, number)
-        except ActionFailed as error:
-            self.tell(str(error), failed=True)
-        else:
-            self.tell(f"{signal.Signals(number).name} sent to {name}, pid {key.pid}")
-
-    def look_closely(self, key: ProcKey, look: Callable[[ProcKey], Detail], done: Callable[[Detail | ActionFailed | None], None]) -> None:
-        """Run ``look`` beside the screen and hand its answer to ``done``, or None when it takes too long."""
-        answered: list[bool] = []
-
-        def finish(answer: Detail | ActionFailed | None) -> None:
-            if not answered:
-                answered.append(True)
-                done(answer)
-
-        def work() -> None:
-            answer: Detail | ActionFailed
-            try:
-                answer = look(key)
-            except ActionFailed as error:
-                answer = error
-            self.call_later(finish, answer)
-
-        self.set_timer(PATIENCE, partial(finish, None))
-        threading.Thread(target=work, name="look", daemon=True).start()
 
     # the end
 
@@ -249,6 +211,7 @@ class Proctop(App[int]):
         """End with an exit code, within a second whatever hangs."""
         if self._feed is not None:
             self._feed.close()
+        self.deck.close()
         if not self.is_headless:
             threading.Thread(target=_last_resort, args=(code, _attributes()), name="last resort", daemon=True).start()
         self.exit(code, return_code=code)
@@ -288,8 +251,17 @@ def _last_resort(code: int, attributes: list[Any]) -> None:
     os._exit(code)
 
 
-def run(settings: Settings, source: Source, engine: Engine, *, first: Frame | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Show ``source`` on this terminal until the user quits; ``first`` is a frame of it that is there already.
+def run(
+    settings: Settings,
+    source: Source | None,
+    engine: Engine | None,
+    *,
+    first: Frame | None = None,
+    keep: Callable[[Frame], None] | None = None,
+    past: Callable[[], Moments] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Show ``source`` on this terminal until the user quits, or without one the ``past`` alone; the others as :class:`Proctop` has them.
 
     Returns the exit code; the terminal is as it was before.
     """
@@ -302,13 +274,16 @@ def run(settings: Settings, source: Source, engine: Engine, *, first: Frame | No
     except termios.error:
         _saved.clear()
     sys.setswitchinterval(0.001)  # a key must not wait 5 ms for the sampler
-    refused = "read-only" if settings.readonly else "a recording" if settings.replay else ""
+    refused = "read-only" if settings.readonly else "a recording" if settings.replay else "another host" if settings.host else ""
     app = Proctop(
         settings,
         source,
         engine,
         actions=Actions(settings.procfs, readonly=refused),
+        live=source is not None,
         first=first,
+        keep=keep,
+        past=past,
         depth=tongue.depth(environ),
         ascii=settings.ascii or not tongue.speaks_unicode(environ),
         driver_class=Terminal,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from proctop.engine import Engine
 from proctop.records import Frame
-from proctop.sources import Source
+from proctop.sources import NoReading, Source
 from proctop.sources.pace import Ticker
 
 RETRIED = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError)
@@ -18,19 +18,29 @@ RETRIED = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError)
 
 
 class Feed(threading.Thread):
-    """Frames of ``source`` every ``interval`` seconds.
+    """Frames of ``source`` every ``interval`` seconds, 0 = as they come.
 
     Args:
         deliver: called in this thread when there is something new to :meth:`take`; it must not block.
         first: a frame that is there already.
+        keep: called in this thread with every frame, taken or not.
     """
 
-    def __init__(self, source: Source, engine: Engine, interval: float, deliver: Callable[[], None], first: Frame | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        interval: float,
+        deliver: Callable[[], None],
+        first: Frame | None = None,
+        keep: Callable[[Frame], None] | None = None,
+    ) -> None:
         super().__init__(name="feed", daemon=True)
         self.source = source
         self._engine = engine
         self._ticker = Ticker(interval)
         self._deliver = deliver
+        self._keep = keep
         self._closed = False
         self._frame = first
         self._announced = False
@@ -51,9 +61,9 @@ class Feed(threading.Thread):
         self._ticker.stop()
 
     def run(self) -> None:
-        if self._frame is not None:
-            self._announce(self._frame)
         try:
+            if self._frame is not None:
+                self._hand_over(self._frame)
             while (late := self._ticker.wait()) is not None:
                 if not self._one(late):
                     return
@@ -67,13 +77,22 @@ class Feed(threading.Thread):
             if reading is None:
                 return False
             frame = self._engine.step(reading)
+        except NoReading as why:
+            self.error = str(why)
+            self._announce(None)
+            return True
         except RETRIED as error:
             self.error = f"reading failed, trying again: {type(error).__name__}: {error}".splitlines()[0]
             self._announce(None)
             return True
         self.error = ""
-        self._announce(frame)
+        self._hand_over(frame)
         return True
+
+    def _hand_over(self, frame: Frame) -> None:
+        if self._keep is not None:
+            self._keep(frame)
+        self._announce(frame)
 
     def _announce(self, frame: Frame | None) -> None:
         with self._lock:

@@ -6,6 +6,24 @@ from collections.abc import Callable, Iterable
 
 from textual.binding import Binding, BindingType
 
+TIME: list[BindingType] = [
+    Binding(
+        "space,Z",
+        "app.hold",
+        "hold the view (sampling goes on), return to now; in a recording: play, stand still",
+        key_display="Space Z",
+        id="pause",
+    ),
+    Binding("left_square_bracket,shift+left", "app.step(-1)", "one reading back in time", key_display="[ Shift←", id="step_back"),
+    Binding("right_square_bracket,shift+right", "app.step(1)", "one reading on", key_display="] Shift→", id="step_on"),
+    Binding("left_curly_bracket,shift+home", "app.end(-1)", "the oldest moment", key_display="{", id="oldest"),
+    Binding("right_curly_bracket,shift+end", "app.end(1)", "now; in a recording: the newest moment", key_display="}", id="newest"),
+    Binding("right_parenthesis", "app.mark(1)", "the next anomaly, with its process selected", key_display=")", id="next_anomaly"),
+    Binding("left_parenthesis", "app.mark(-1)", "the anomaly before", key_display="(", id="previous_anomaly"),
+    Binding("x", "app.change_speed(1)", "play the past: 1×, 2×, 10×, 60×", id="faster"),
+    Binding("X", "app.change_speed(-1)", "slower, and stand still", id="slower"),
+]
+
 MAIN: list[BindingType] = [
     Binding("f1,question_mark,h", "help", "help", key_display="F1 ? h", id="help"),
     Binding("f3,slash", "search", "search", key_display="F3 /", id="search"),
@@ -32,7 +50,9 @@ MAIN: list[BindingType] = [
     Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
     Binding("a", "accept", "take what the selected process does now as its normal", id="accept"),
     Binding("i", "incident", "mark its alarm as an incident, no false alarm", id="incident"),
-    Binding("space,Z", "pause", "pause the view (sampling goes on), back to now", key_display="Space Z", id="pause"),
+    *TIME,
+    Binding("b", "go", "go to a time: 10:00, 3m ago", id="go"),
+    Binding("R", "app.record", "record to a file, and end that", id="record"),
     Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
     Binding("ctrl+p", "palette", "every action and theme by name", key_display="Ctrl+P", id="palette"),
     Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),

@@ -41,3 +41,15 @@ class Chosen(Message):
     def __init__(self, value: str) -> None:
         super().__init__()
         self.value = value
+
+
+class MomentReady(Message, bubble=False):
+    """The transport holds something new, as :class:`FrameReady` says of the feed."""
+
+
+class Sought(Message):
+    """A moment was pointed at on the timeline, with the process whose anomaly it is."""
+
+    def __init__(self, wall: float, key: ProcKey | None = None) -> None:
+        super().__init__()
+        self.wall, self.key = wall, key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,22 +30,47 @@ class Past:
     def push(self, frame: Frame) -> None:
         missed = frame.tick - self._tick - 1 if 0 <= self._tick < frame.tick else 0
         self._tick = frame.tick
-        for name, value in _levels(frame.host).items():
-            self._values[name].extend([NAN] * min(missed, LENGTH) + [value])
+        self._append(frame.host, min(missed, LENGTH))
+
+    def _append(self, rates: HostRates, missed: int) -> None:
+        for name, value in _levels(rates).items():
+            self._values[name].extend([NAN] * missed + [value])
+
+    @classmethod
+    def through(cls, rates: Iterable[HostRates]) -> Past:
+        """Of readings one after the other, oldest first."""
+        past = cls()
+        for one in rates:
+            past._append(one, 0)
+        return past
 
     def of(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.array(self._values[name], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Which moment is shown: now, unless it is a ``replay`` or has an ``age``."""
+
+    replay: bool = False
+    age: float | None = None  # seconds before now
+    speed: float = 0.0  # at which it plays, 0 = it stands
+    end: bool = False  # nothing comes after it
+
+
+NOW = Moment()
+
+
+@dataclass(frozen=True, slots=True)
 class Mode:
     """What the header says about the screen itself."""
 
-    paused: float | None = None  # seconds since the frame that is shown
+    moment: Moment = NOW
     query: str = ""
     user: str = ""
     follow: bool = False
     ended: bool = False
+    recording: bool = False
 
 
 def _share(part: float, whole: float) -> float:
@@ -67,11 +92,13 @@ def _levels(host: HostRates) -> dict[str, float]:
 def header(frame: Frame | None, total: int, glyphs: Glyphs, mode: Mode) -> Line:
     """Host, time, how it is read, and on the right what nobody may overlook."""
     if frame is None:
-        return line([Cell(" proctop", "strong"), Cell("  reading this host", "soft")], total)
+        return line(
+            [Cell(" proctop", "strong"), Cell("  opening the recording" if mode.moment.replay else "  reading this host", "soft")], total
+        )
     reading = frame.reading
     left = [
         Cell(fit(f" {reading.info.hostname}", min(width(reading.info.hostname) + 1, 24), glyphs), "strong"),
-        Cell(time.strftime("  %H:%M:%S", time.localtime(reading.wall))),
+        Cell(time.strftime("  %Y-%m-%d" if mode.moment.replay else "  %H:%M:%S", time.localtime(reading.wall))),
     ]
     extra = [
         f"  {reading.source} every {_seconds(reading.interval)}",
@@ -134,11 +161,30 @@ def _badges(frame: Frame, glyphs: Glyphs, mode: Mode) -> list[Cell]:
         out.append(Cell(f"late {_seconds(round(reading.late, 1))} ", "warn"))
     if frame.warming < 1.0:
         out.append(Cell(f"warming {frame.warming * 100:.0f}% ", "good"))
+    if mode.recording:
+        out.append(Cell("rec ", "bad"))
     if mode.ended:
         out.append(Cell(" ENDED ", "badge"))
-    if mode.paused is not None:
-        out.append(Cell(f" PAUSED {duration(mode.paused, 6)} ", "badge"))
+    text = glyphs.plain(words(mode.moment, reading.wall))
+    out.append(Cell(f"{text} ", "soft") if text == "now" else Cell(f" {text} ", "badge"))
     return out
+
+
+def words(moment: Moment, wall: float) -> str:
+    """The moment in words: "now", "paused 12s ago", "12s ago 2×", "replay 10:03:12 paused".
+
+    >>> words(NOW, 0.0), words(Moment(age=12.0), 0.0), words(Moment(age=95.0, speed=10.0), 0.0)
+    ('now', 'paused 12s ago', '1m35s ago 10×')
+    """
+    pace = f"{moment.speed:g}×"
+    if moment.replay:
+        clock = time.strftime("%H:%M:%S", time.localtime(wall))
+        return f"replay {clock} {'paused' if not moment.speed else 'end' if moment.end else pace}"
+    if moment.age is None:
+        return "now"
+    age = round(moment.age, 0 if moment.age >= 1 else 1)
+    ago = f"{age // 60:.0f}m{age % 60:02.0f}s" if 60 <= age < 3600 else duration(age, 6)  # 1:35 is a time of day
+    return f"{ago} ago {pace}" if moment.speed else f"paused {ago} ago"
 
 
 def panel(frame: Frame | None, past: Past, total: int, rows: int, glyphs: Glyphs) -> list[Line]:

@@ -161,6 +161,11 @@ def row_of(frame: Frame, key: ProcKey) -> int | None:
     return None
 
 
+def absence(frame: Frame, key: ProcKey) -> str:
+    """Why a process is not in a frame: it had exited by then or, seen from later on, had not begun."""
+    return "not yet" if key.start / frame.reading.info.ticks > frame.reading.boot else "exited"
+
+
 def level(frame: Frame, row: int) -> str:
     """How rare the score of a process is, as the name of a style."""
     scores = frame.scores

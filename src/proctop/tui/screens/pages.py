@@ -13,11 +13,13 @@ from textual.binding import Binding, BindingType
 from proctop import fields
 from proctop.actions import ActionFailed, Detail
 from proctop.records import Frame, Index, ProcKey
+from proctop.tui.keys import TIME
 from proctop.tui.screens.menus import Overlay
 from proctop.tui.widgets.bars import Keys, Notice
 from proctop.tui.widgets.menu import Page
 from proctop.view import table, values
 from proctop.view.cells import Cell
+from proctop.view.panel import NOW, Moment, words
 
 Text = list[list[Cell]]
 LABEL = 14
@@ -49,11 +51,15 @@ class Reader(Overlay[None]):
         """Say the title and show the text at the present width. A size or a frame may come before the widgets do, or after them."""
         if not self.query(Keys):
             return
-        self.query_one("#reader-title", Notice).say([Cell(f" {self.headline()}", "strong")])
+        self.query_one("#reader-title", Notice).say([Cell(f" {self.headline()}", "strong")], self.aside())
         self.query_one(Page).show(self.text(max(20, self.size.width - 2)))
 
     def headline(self) -> str:
         raise NotImplementedError
+
+    def aside(self) -> list[Cell]:
+        """What stands on the right of the title."""
+        return []
 
     def text(self, columns: int) -> Text:
         """The lines at a width of ``columns``."""
@@ -112,17 +118,24 @@ class Help(Reader):
 class ProcessDetail(Reader):
     """One process: reasons, features against what is usual, words, and what only a closer look tells."""
 
-    def __init__(self, key: ProcKey, frame: Frame, look: Callable[[ProcKey], Detail] | None) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = TIME
+
+    def __init__(self, key: ProcKey, frame: Frame, look: Callable[[ProcKey], Detail] | None, moment: Moment) -> None:
         """``look`` asks the host about the process; None: it is not the host of the frame."""
         super().__init__()
         self.key = key
-        self._frame, self._look = frame, look
-        self._detail: Detail | str = "looking …" if look is not None else "a recording tells no more"
-        self._gone = False
+        self._frame, self._look, self._moment = frame, look, moment
+        self._detail: Detail | str | None = None
+        self._gone = ""
 
     def on_mount(self) -> None:
         super().on_mount()
-        if self._look is not None:
+        self._look_closely()
+
+    def _look_closely(self) -> None:
+        """Once, when the moment is now."""
+        if self._look is not None and self._detail is None and self._moment == NOW:
+            self._detail = "looking …"
             self.app.look_closely(self.key, self._look, self._seen)  # type: ignore[attr-defined]
 
     def _seen(self, detail: Detail | ActionFailed | None) -> None:
@@ -133,17 +146,23 @@ class ProcessDetail(Reader):
             self._detail = str(detail) if isinstance(detail, ActionFailed) else detail
         self.fill()
 
-    def show(self, frame: Frame) -> None:
-        """Go on with a new frame; the last one stays when the process has gone."""
-        self._gone = table.row_of(frame, self.key) is None
+    def show(self, frame: Frame, moment: Moment) -> None:
+        """Go on with another frame; the last one stays where the process is not in it."""
+        self._gone = "" if table.row_of(frame, self.key) is not None else table.absence(frame, self.key)
+        self._moment = moment
         if not self._gone:
             self._frame = frame
         self.fill()
+        if self.is_attached:
+            self._look_closely()
+
+    def aside(self) -> list[Cell]:
+        return [] if self._moment == NOW else [Cell(f" {words(self._moment, self._frame.reading.wall)} ", "badge")]
 
     def headline(self) -> str:
         row = table.row_of(self._frame, self.key)
         name = self._frame.batch.labels[row].comm if row is not None and row >= 0 else "thread"
-        return f"{name}  pid {self.key.pid}" + ("  exited" if self._gone else "")
+        return f"{name}  pid {self.key.pid}" + (f"  {self._gone}" if self._gone else "")
 
     def text(self, columns: int) -> Text:
         frame = self._frame
@@ -193,7 +212,9 @@ class ProcessDetail(Reader):
         return out
 
     def _closer(self, columns: int) -> Text:
-        detail = self._detail
+        detail = self._detail if self._moment == NOW else None
+        if detail is None:
+            detail = "another host, or a recording, tells no more" if self._look is None else "told of now only"
         if isinstance(detail, str):
             return [*heading("A closer look"), *wrapped("", detail, columns, "soft")]
         out = heading("A closer look")

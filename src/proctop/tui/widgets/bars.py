@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual import events
 
-from proctop.records import Frame
+from proctop.records import Frame, HostRates
 from proctop.tui.widgets.lines import Lines
 from proctop.view import panel
 from proctop.view.cells import Cell, Line, fit, line, sides, width
@@ -34,14 +34,15 @@ class HostPanel(Lines):
     def __init__(self) -> None:
         super().__init__(id="host")
         self._frame: Frame | None = None
-        self._past = panel.Past()
+        self._live = self._past = panel.Past()
 
     def learn(self, frame: Frame) -> None:
-        """Add a frame to the history, shown or not."""
-        self._past.push(frame)
+        """Add a frame to the history of now, shown or not."""
+        self._live.push(frame)
 
-    def show(self, frame: Frame) -> None:
-        self._frame = frame
+    def show(self, frame: Frame, rates: Sequence[HostRates] = ()) -> None:
+        """Show a frame with the history of now, or with the ``rates`` of another moment."""
+        self._frame, self._past = frame, panel.Past.through(rates) if rates else self._live
         self.redraw()
 
     def draw(self) -> list[Line]:

@@ -147,7 +147,8 @@ class ProcessTable(Lines, can_focus=True):
         first = self.top - (ghost is not None and ghost < self.top)
         cells = table.body(frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found)
         if ghost is not None and self._ghost is not None and self.top <= ghost < self.top + self._room:
-            cells.insert(ghost - self.top, self._dimmed(self._ghost, slots))
+            said = table.absence(frame, self.cursor) if self.cursor is not None else ""
+            cells.insert(ghost - self.top, self._dimmed(self._ghost, slots, said))
         if not cells:
             out.append(line([Cell(" nothing to show: no process matches. Esc clears the filter.", "soft")], total))
         for k, parts in enumerate(cells[: self._room]):
@@ -155,10 +156,10 @@ class ProcessTable(Lines, can_focus=True):
         return out
 
     @staticmethod
-    def _dimmed(cells: tuple[Cell, ...], slots: Sequence[table.Slot]) -> tuple[Cell, ...]:
-        """A row in faint colours that says "exited" where the score was."""
+    def _dimmed(cells: tuple[Cell, ...], slots: Sequence[table.Slot], said: str) -> tuple[Cell, ...]:
+        """A row in faint colours that says why it is no more where the score was."""
         room = slots[0].width + 1 if slots else 0
-        out = [Cell("exited".ljust(room)[:room], "warn")]
+        out = [Cell(said.ljust(room)[:room], "warn")]
         x = 0
         for cell in cells:
             size = width(cell.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -32,6 +33,7 @@ class Prompt(Vertical):
     def __init__(self) -> None:
         super().__init__(id="prompt")
         self.purpose = ""
+        self._wrong: Callable[[str], str] | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="prompt-line"):
@@ -41,8 +43,9 @@ class Prompt(Vertical):
             yield field
         yield Notice("prompt-hint")
 
-    def ask(self, purpose: str, text: str, hint: str) -> None:
-        self.purpose = purpose
+    def ask(self, purpose: str, text: str, hint: str, wrong: Callable[[str], str] | None = None) -> None:
+        """Args: wrong: what is wrong with a text, which then is not taken; "" = nothing."""
+        self.purpose, self._wrong = purpose, wrong
         self.display = True
         label = self.query_one("#prompt-label", Notice)
         label.styles.width = len(purpose) + 3
@@ -82,7 +85,10 @@ class Prompt(Vertical):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.action_close(True)
+        if self._wrong is not None and (said := self._wrong(event.value)):
+            self.query_one("#prompt-hint", Notice).say([Cell(f" {said}", "bad")])
+        else:
+            self.action_close(True)
 
     def action_close(self, kept: bool) -> None:
         text = self.query_one(Input).value

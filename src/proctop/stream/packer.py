@@ -1,0 +1,113 @@
+"""Frames and readings to bytes. Pure: what becomes of the bytes (a file, a pipe, memory) is the caller's business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proctop import __version__, fields
+from proctop.fields import FEATURE
+from proctop.records import Frame, Reading
+from proctop.stream import WriteFailed, frames
+from proctop.stream.codec import Encoder
+from proctop.stream.frames import Kind
+from proctop.stream.header import Header
+from proctop.stream.seen import Seen
+from proctop.stream.summary import Tally
+
+_LEVEL = 6
+"""Of zstd. Most of what is left to it is noise: from 3 to 6 it takes 5 % off for 0.15 µs a row, and from 6 to 12 2 % for another 1 µs."""
+_IDLE = FEATURE["idle_s"]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What one reading adds to the stream.
+
+    Attributes:
+        data: whole frames, to be written at once.
+        begins: a segment begins with them; the summary of the one before, if it was open, comes first.
+    """
+
+    data: bytes
+    begins: bool
+
+
+class Packer:
+    """Packs one reading after the other, in segments of :data:`proctop.stream.frames.READINGS`.
+
+    ``redact`` takes the secrets out of command lines and container tags; None leaves them in.
+    """
+
+    def __init__(self, redact: Callable[[str], str] | None) -> None:
+        self._redact = redact
+        self._open: _Segment | None = None
+
+    def pack(self, what: Frame | Reading) -> Packed:
+        """A reading, with what was seen of it where it comes in a frame.
+
+        Raises WriteFailed for one that no reader would take (100,000 processes); the next begins a segment.
+        """
+        if isinstance(what, Frame):
+            reading, seen = what.reading, Seen(what.scores, what.warming, what.alerts, what.batch.values[_IDLE])
+        else:
+            reading, seen = what, None
+        data = b""
+        begins = self._open is None or self._open.full() or reading.info != self._open.header.info
+        if begins:
+            data = self.finish()
+            names = tuple(counter.name for counter in fields.COUNTERS)
+            self._open = _Segment(Header(reading.info, names, f"proctop {__version__}", self._redact is not None), self._redact)
+            data += self._open.begin(reading)
+        segment = self._open
+        assert segment is not None
+        self._open = None  # unless all goes well
+        data += segment.add(reading, seen)
+        self._open = segment
+        return Packed(data, begins)
+
+    def finish(self) -> bytes:
+        """End the open segment: its summary, empty where none is open. The next reading begins a segment."""
+        segment, self._open = self._open, None
+        return b"" if segment is None else segment.tally.summary().to_bytes()
+
+    def restart(self) -> None:
+        """Forget the open segment, as what was packed last did not get through."""
+        self._open = None
+
+
+class _Segment:
+    """The segment being written."""
+
+    def __init__(self, header: Header, redact: Callable[[str], str] | None) -> None:
+        import zstandard
+
+        self.header = header
+        self.tally = Tally()
+        self._encoder = Encoder(redact)
+        self._zstd = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+        self._readings = self._plain = 0
+
+    def full(self) -> bool:
+        return self._readings >= frames.READINGS or self._plain >= frames.LARGEST_SEGMENT // 2
+
+    def begin(self, reading: Reading) -> bytes:
+        """The frame that begins it."""
+        import zstandard
+
+        header = self.header.to_json()
+        body = frames.SEGMENT.pack(frames.SYNC, reading.wall, reading.mono) + zstandard.ZstdCompressor(level=_LEVEL).compress(header)
+        return frames.frame(Kind.SEGMENT, len(header), body)
+
+    def add(self, reading: Reading, seen: Seen | None) -> bytes:
+        """The frame of one reading."""
+        import zstandard
+
+        plain = self._encoder.encode(reading, seen)
+        if len(plain) > frames.LARGEST_READING:
+            raise WriteFailed(f"a reading of {len(reading)} processes is too large")
+        body = self._zstd.compress(plain) + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        self._readings += 1
+        self._plain += len(plain)
+        self.tally.add(reading, seen)
+        return frames.frame(Kind.READING, len(plain), body)

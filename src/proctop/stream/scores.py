@@ -1,0 +1,156 @@
+"""Scores as they were seen live, beside the readings they came from.
+
+They are what a screen showed, and come back to the last character of it: ``rank`` and ``alert`` to the tenth that is written, to
+the part of a bar that is drawn and to the side of every threshold; ``per_hour`` to the words that are made of it. The readings
+themselves are exact, and scoring them again gives every digit.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from proctop.records import Floats, Floats32, Index, Reason, Scores, Status
+from proctop.sanitize import clean
+from proctop.stream import Damaged
+from proctop.stream.columns import Columns
+from proctop.stream.numbers import In, Out
+from proctop.stream.reasons import MOST_REASONS, ReasonsIn, ReasonsOut
+from proctop.stream.words import WordsIn, WordsOut
+
+NOTABLE = 1.0
+"""nats: what a screen makes something of, and says how often it comes by chance."""
+_FULL, _BAR, _BLOCKS = 12.0, 32, 8  # nats of a full bar; parts of one, and of a character of the history
+_TENTHS = 99.95  # nats; from here on a screen shows whole ones, or tenths
+_COARSE = 2.0  # steps of per_hour, as a power of two, where it is not shown
+_SELDOM = 1.5  # times an hour; from below it is told by hours
+
+_LONGEST = 200  # characters of a reason
+_LONGEST_WHY = 1 << 22  # bytes of all reasons of a reading, in format 1.0
+_PER_E = 10.0  # steps of per_hour in one factor of e, in format 1.0
+
+
+class ScoresOut:
+    """One instance per segment."""
+
+    def __init__(self) -> None:
+        self._columns = Columns((2, 1, 2, 0, 0))
+        self._reasons = ReasonsOut()
+
+    def put(self, out: Out, words: WordsOut, scores: Scores, take: Index | None) -> None:
+        rank, alert = scores.rank.astype(np.float64), scores.alert.astype(np.float64)
+        rows = np.empty((5, rank.size))
+        rows[0], rows[1], rows[2] = _shown(rank), np.rint(alert * 10.0) / 10.0, _often(scores.per_hour, rank >= NOTABLE)
+        rows[3], rows[4] = scores.alerting, scores.status
+        self._columns.put(out, rows, take)
+        self._reasons.put(out, words, scores.why)
+
+
+class ScoresIn:
+    """The way back."""
+
+    def __init__(self) -> None:
+        self._columns = Columns((2, 1, 2, 0, 0))
+        self._reasons = ReasonsIn()
+
+    def take(self, data: In, words: WordsIn, take: Index | None, n: int) -> Scores:
+        rank, alert, often, alerting, status = self._columns.take(data, take, n)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            per_hour = np.where(often < 0, -1.0 / often, often).astype(np.float32)
+            ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
+        return Scores(ranks, alerts, per_hour, alerting == 1, _levels(status), self._reasons.take(data, words, n))
+
+
+class OldScoresIn:
+    """Scores of format 1.0, whose reasons are JSON."""
+
+    def __init__(self) -> None:
+        self._columns = Columns((1, 1, 0, 0, 0))
+
+    def take(self, data: In, take: Index | None, n: int) -> Scores:
+        rank, alert, often, alerting, status = self._columns.take(data, take, n)
+        with np.errstate(over="ignore"):
+            per_hour = np.exp(often / _PER_E).astype(np.float32)
+            ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
+        why = data.blob()
+        if len(why) > _LONGEST_WHY:
+            raise Damaged("the reasons are too long")
+        return Scores(ranks, alerts, per_hour, alerting == 1, _levels(status), _reasons(bytes(why), n) if why else {})
+
+
+def _levels(status: Floats) -> np.ndarray[Any, np.dtype[np.int8]]:
+    return np.where(np.isin(status, _STATUS), status, 0.0).astype(np.int8)
+
+
+_STATUS = np.array([status.value for status in Status], np.float64)
+
+
+def _shown(rank: Floats) -> Floats:
+    """float64[n] with two decimals that no screen can tell from ``rank``."""
+    edges, values = _classes()
+    shown: Floats = values[np.searchsorted(edges, rank, side="right")]
+    shown[np.isnan(rank)] = np.nan
+    beyond = ((rank < 0) | (rank >= _TENTHS)).nonzero()[0]
+    if beyond.size:
+        tenths, whole = np.rint(rank[beyond] * 10.0) / 10.0, np.rint(rank[beyond])
+        middle = np.abs(tenths - whole) > 0.45  # 100.5 is written so, but 100 where there is less room, or 101
+        shown[beyond] = tenths + np.where(middle, np.sign(whole - tenths) * 0.01, 0.0)
+    return shown
+
+
+@cache
+def _classes() -> tuple[Floats, Floats]:
+    """Where a rank begins to look otherwise (ascending), and what stands for the ranks below, between and above."""
+    up = np.inf
+    halves = [(k, (2 * k + 1) / 20) for k in range(1000)]
+    edges = {float(np.nextafter(x, up)) if k % 2 == 0 else x for k, x in halves}  # 0.25 is written 0.2, and 0.75 0.8
+    edges |= {(k + 0.5) * _FULL / _BAR for k in range(_BAR)} | {NOTABLE}
+    edges |= {float(np.nextafter(np.float32(k * _FULL / _BLOCKS), np.float32(up))) for k in range(1, _BLOCKS)}
+    ordered = sorted(edges)
+    values = [0.0]
+    for low, high in zip(ordered, [*ordered[1:], ordered[-1] + 0.1], strict=True):
+        tenth = round((low + high) / 2, 1)
+        hundredths = (round(low * 100 + k) / 100 for k in range(12))
+        values.append(tenth if low <= tenth < high else next(x for x in hundredths if low + 1e-3 < x < high - 1e-3))
+    return np.array(ordered), np.array(values)
+
+
+def _often(per_hour: Floats32, exactly: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    """float64[n] with two decimals: times an hour or, negative, minus the hours between two; ``exactly`` as said, else about."""
+    x = per_hour.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        out = np.exp2(np.rint(np.log2(x) / _COARSE) * _COARSE)
+        out = np.where((x > 0) & np.isfinite(x), np.maximum(np.rint(out * 100) / 100, 0.01), x)
+        rows = (exactly & np.isfinite(x) & (x > 0)).nonzero()[0]
+        if rows.size:
+            out[rows] = [_said(one) for one in x[rows].tolist()]
+    return out
+
+
+def _said(hourly: float) -> float:
+    """Of one number above 0. 12.4 and 120.4 an hour are written 12 and 120, but are more than that."""
+    if hourly < _SELDOM:
+        return -float(f"{1 / hourly:.2g}")
+    whole = float(f"{hourly:.0f}")
+    return whole + 0.4 if hourly > whole and whole in (12.0, 120.0) else whole
+
+
+def _reasons(data: bytes, n: int) -> dict[int, tuple[Reason, ...]]:
+    try:
+        why = {row: tuple(reason(*raw) for raw in reasons[:MOST_REASONS]) for row, reasons in json.loads(data)}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Damaged("the reasons are none") from error
+    if not all(type(row) is int and 0 <= row < n for row in why):
+        raise Damaged("a reason has no process")
+    return why
+
+
+def reason(feature: Any, value: Any, low: Any, high: Any, against: Any, text: Any) -> Reason:
+    """A reason out of JSON. Raises TypeError."""
+    if not all(isinstance(t, str) for t in (feature, against, text)) or not all(type(x) in (int, float) for x in (value, low, high)):
+        raise TypeError("not a reason")
+    feature, against, text = (clean(t[:_LONGEST]) for t in (feature, against, text))
+    return Reason(feature, float(value), (float(low), float(high)), against, text)
