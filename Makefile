@@ -9,5 +9,6 @@ OUT ?= $(BPF)/proctop.bpf.o
 .PHONY: bpf
 bpf:
 	cd $(BPF) && $(CLANG) --target=bpf -O2 -g -fno-addrsig -fdebug-compilation-dir=. -Wall -Wextra -Werror \
-		-c proctop.bpf.c -o $(abspath $(OUT))
-	$(STRIP) --strip-debug --remove-section=.rel.BTF --remove-section=.rel.BTF.ext $(OUT)
+		-c proctop.bpf.c -o $(abspath $(OUT)).new
+	$(STRIP) --strip-debug --remove-section=.rel.BTF --remove-section=.rel.BTF.ext $(OUT).new
+	mv $(OUT).new $(OUT)

@@ -35,13 +35,15 @@ def _plain() -> Any:
 PARTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "this detector": (),
     "without novelty": ((memory, "Novelty", _NoNews),),
+    "without doubt of newcomers": ((baseline, "EXCURSION_NEW", np.inf), (learning, "_GUARDED_NEW", 0.04)),
     "without blame": ((blame, "HALF", np.float32(1)),),
     "without trust": ((baseline, "_SURE", 1),),
+    "silence before the first act counts": ((memory, "DORMANT", 1 << 30),),
+    "bursts of 20 s": ((learning, "_BURST", 20.0),),
     "shrinkage 6, levels .1": ((evidence, "_OWN", _plain()),),
     "without symptoms last": ((explain, "_SYMPTOM", np.zeros(EVIDENCES, np.float32)),),
-    "guarded weight .01": ((learning, "_GUARDED", 0.01),),
-    "r = 2": ((evidence, "SHARPNESS", 2.0),),
 }
+PARTS["none of these"] = tuple(change for changes in PARTS.values() for change in changes)
 """Module, name and value that stand in for a part."""
 
 

@@ -1,7 +1,9 @@
 """Runs the real application on a terminal, with frames made up here: ``python stage.py PLAY``. For tests through a pty.
 
-Plays: calm (the usual host), hostile (names that attack), failing (readings fail), broken (the engine has a bug), hung (a
-read never returns), mouseless, bug (an action of the screen raises), lively (everything moves for some frames, then nothing does).
+Each can be rewound. Plays:
+calm (the usual host), hostile (names that attack), failing (readings fail), broken (the engine has a bug), hung (a read never
+returns), mouseless, bug (an action of the screen raises), stuck (the past is never there), lively (everything moves for some
+frames, then nothing does).
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from typing import Any, cast
 import scenes
 from frames import INFO, Proc, build, crowd
 from proctop.engine import Engine
+from proctop.player import Player
 from proctop.records import Container, Frame, Reading, Reason
 from proctop.settings import Settings
 from proctop.sources import Source, Wants
+from proctop.stream.archive import Archive
+from proctop.stream.ring import Ring
 from proctop.tui import app
 from proctop.tui.screens.main import MainScreen
 
@@ -73,7 +78,13 @@ class Stage:
         if self.play == "broken" and self._tick > 0:
             raise TypeError("a bug of ours")
         if self.play == "lively":
-            return replace(crowd(300, seed=min(self._tick, LIVELY)), tick=self._tick)
+            frame = crowd(300, seed=min(self._tick, LIVELY))
+            since = self._tick / 1000  # the clock on the screen stands
+            return replace(
+                frame,
+                tick=self._tick,
+                reading=replace(frame.reading, seq=self._tick, wall=frame.reading.wall + since, mono=frame.reading.mono + since),
+            )
         frame = hostile(self._tick) if self.play == "hostile" else scenes.frame(self._tick)
         return replace(frame, tick=self._tick)
 
@@ -86,7 +97,15 @@ def main() -> int:
     stage: Any = Stage(play)
     if play == "bug":
         MainScreen.action_tree = lambda self: 1 / 0  # type: ignore[method-assign,assignment]
-    return app.run(Settings(interval=0.1, mouse=play != "mouseless"), cast(Source, stage), cast(Engine, stage))
+    ring = Ring()
+
+    def past() -> Player:
+        if play == "stuck":
+            threading.Event().wait()
+        return Player(Archive([ring]))
+
+    settings = Settings(interval=0.1, mouse=play != "mouseless")
+    return app.run(settings, cast(Source, stage), cast(Engine, stage), keep=ring.write, past=past)
 
 
 if __name__ == "__main__":

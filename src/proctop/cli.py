@@ -81,6 +81,8 @@ def _refuse_unused(args: argparse.Namespace, settings: Settings) -> None:
         for name in ("count", "format", "top"):
             if name in args:
                 raise SettingsError(f"--{name} goes with --batch")
+    if settings.record == "-":
+        raise SettingsError("--record goes to a file or a directory; `proctop collect -o -` writes into a pipe")
     if not settings.record and args.command is None:
         for name in ("max_size", "max_age", "redact"):
             if name in args:

@@ -51,7 +51,7 @@ def report(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> in
     from proctop.export.report.page import Report
     from proctop.outfile import Unwritable, opened
 
-    output = args.output or f"{os.path.splitext(os.path.basename(os.path.normpath(settings.replay)))[0]}.html"
+    output = args.output or f"{os.path.splitext(_file(settings.replay)[0])[0]}.html"
     if settings.replay == "-" and not args.output:
         raise SettingsError("a report of a pipe needs -o FILE")
     _keep_apart(settings.replay, output)

@@ -52,7 +52,8 @@ class Player:
     @property
     def marks(self) -> tuple[Mark, ...]:
         """Alert events that began, by time, as far as the index has come."""
-        return tuple(sorted((mark for mark in self._survey.marks if self._begin <= mark.wall <= self._end), key=_when))
+        marks = self._survey.marks
+        return marks[bisect_left(marks, self._begin, key=_when) : bisect_right(marks, self._end, key=_when)]
 
     @property
     def position(self) -> float | None:

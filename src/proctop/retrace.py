@@ -10,7 +10,8 @@ import numpy as np
 from proctop.engine import follows, unscored
 from proctop.features import align, still
 from proctop.records import Floats32, HostCounters, HostRates, Reading, Trail
-from proctop.stream.archive import Archive, Segment
+from proctop.stream.archive import Archive
+from proctop.stream.decoded import Segment
 from proctop.stream.seen import Record
 from proctop.vitals import host_rates
 

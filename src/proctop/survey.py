@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from proctop.records import Floats, Floats32
-from proctop.stream.archive import Archive, Segment
+from proctop.stream import frames
+from proctop.stream.archive import Archive
+from proctop.stream.decoded import Segment
 from proctop.stream.summary import Mark, Summary, Tally
 
 _SUMMARIES = 32
@@ -19,6 +21,19 @@ _READINGS = 8
 
 _BRIDGED = 1.5
 """Columns narrower than the interval show the reading before, for so many intervals."""
+
+MOST_MARKS = 50_000
+"""Marks that are kept; those of later segments are left out. A file may hold 256 for every 60 readings, and no host has as many."""
+
+
+class _Part(NamedTuple):
+    """What is kept of a segment: wall seconds of its first and last reading, the highest rank of each (or of a few), its marks."""
+
+    segment: Segment
+    first: float
+    last: float
+    peaks: Floats32
+    marks: tuple[Mark, ...]
 
 
 class Survey:
@@ -32,30 +47,31 @@ class Survey:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._done: deque[tuple[Segment, Summary | None]] = deque()  # None: nothing of it can be read
-        self._marks: deque[tuple[Mark, ...]] = deque()
+        self._done: deque[_Part] = deque()
         self._tallied: tuple[Segment, Tally, int] | None = None  # the segment after those, and how many of its readings
+        self._count = 0  # of the marks that are done
+        self._marks: tuple[Mark, ...] | None = None
         self._curve: _Curve | None = None
         self.complete = False
 
     @property
     def span(self) -> tuple[float, float] | None:
         """Wall seconds of the first and the last reading; None while there is none."""
-        first = next((summary for _, summary in self._done if summary is not None), None)
-        last = self._newest() or next((summary for _, summary in reversed(self._done) if summary is not None), None)
+        first = next((part for part in self._done if part.peaks.size), None)
+        last = self._newest() or next((part for part in reversed(self._done) if part.peaks.size), None)
         return None if last is None else ((first or last).first, last.last)
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """Alert events that began, by segment."""
-        newest = self._newest()
-        return tuple(chain(*self._marks, () if newest is None else newest.marks))
+        """Alert events that began, by time."""
+        if self._marks is None:
+            self._marks = tuple(sorted(chain.from_iterable(part.marks for part in self._parts()), key=lambda mark: mark.wall))
+        return self._marks
 
     def timeline(self, first: float, last: float, columns: int) -> Floats32:
         """float32[columns]: the highest rank of the readings in each of so many equal parts of ``first`` … ``last`` (wall seconds)."""
         if self._curve is None:
-            summaries = [*(summary for _, summary in self._done), self._newest()]
-            self._curve = _curve([summary for summary in summaries if summary is not None])
+            self._curve = _curve(self._parts())
         walls, holds, peaks = self._curve
         out = np.full(columns, np.nan, dtype=np.float32)
         if not walls.size or last < first:
@@ -75,7 +91,7 @@ class Survey:
         """One slice."""
         self._forget()
         for _ in range(_SUMMARIES):
-            segment = self._archive.after(self._done[-1][0]) if self._done else self._archive.first()
+            segment = self._archive.after(self._done[-1].segment) if self._done else self._archive.first()
             self.complete = segment is None
             if segment is None:
                 return
@@ -88,10 +104,9 @@ class Survey:
     def _forget(self) -> None:
         """Let go of what is no longer there: the oldest segments of memory, or of a directory."""
         oldest = self._archive.first() if self._done else None
-        while oldest is not None and self._done and self._done[0][0] != oldest and self._done[0][0].wall <= oldest.wall:
-            self._done.popleft()
-            self._marks.popleft()
-            self._curve = None
+        while oldest is not None and self._done and self._done[0].segment != oldest and self._done[0].segment.wall <= oldest.wall:
+            self._count -= len(self._done.popleft().marks)
+            self._marks = self._curve = None
 
     def _decode(self, segment: Segment) -> None:
         """Tally up some readings of a segment without a summary."""
@@ -104,7 +119,7 @@ class Survey:
             k += 1
         if k > count:
             self._tallied = segment, tally, k
-            self._curve = None
+            self._marks = self._curve = None
         if k == count + _READINGS:
             return
         if self._archive.after(segment) is None:
@@ -113,13 +128,34 @@ class Survey:
             self._finish(segment, tally.summary() if k else None)
 
     def _finish(self, segment: Segment, summary: Summary | None) -> None:
-        self._done.append((segment, summary))
-        self._marks.append(() if summary is None else summary.marks)
-        self._tallied = self._curve = None
+        part = _part(segment, summary, MOST_MARKS - self._count)
+        self._done.append(part)
+        self._count += len(part.marks)
+        self._tallied = self._marks = self._curve = None
 
-    def _newest(self) -> Summary | None:
+    def _newest(self) -> _Part | None:
         """Of the segment that is tallied up."""
-        return self._tallied[1].summary() if self._tallied is not None and self._tallied[2] else None
+        if self._tallied is None or not self._tallied[2]:
+            return None
+        return _part(self._tallied[0], self._tallied[1].summary(), MOST_MARKS - self._count)
+
+    def _parts(self) -> list[_Part]:
+        newest = self._newest()
+        return [*self._done, newest] if newest is not None else list(self._done)
+
+
+def _part(segment: Segment, summary: Summary | None, room: int) -> _Part:
+    """``None``: nothing of it can be read."""
+    if summary is None:
+        return _Part(segment, segment.wall, segment.wall, _NOTHING, ())
+    peaks = np.array(summary.peaks, np.float32) if summary.peaks else np.full(min(summary.readings, 1), np.nan, np.float32)
+    if peaks.size > frames.READINGS:  # no writer of ours, and a file must not take more memory than bytes
+        size = -(-peaks.size // frames.READINGS)
+        peaks = np.fmax.reduceat(peaks, np.arange(0, peaks.size, size))
+    return _Part(segment, summary.first, summary.last, peaks, summary.marks[:room])
+
+
+_NOTHING = np.zeros(0, np.float32)
 
 
 class _Curve(NamedTuple):
@@ -130,11 +166,11 @@ class _Curve(NamedTuple):
     peaks: Floats32
 
 
-def _curve(summaries: Sequence[Summary]) -> _Curve:
-    count = [len(summary.peaks) for summary in summaries]
-    steps = [(summary.last - summary.first) / max(n - 1, 1) for summary, n in zip(summaries, count, strict=True)]
-    walls = [summary.first + step * np.arange(n) for summary, step, n in zip(summaries, steps, count, strict=True)]
-    peaks = np.fromiter(chain.from_iterable(summary.peaks for summary in summaries), np.float32, sum(count))
+def _curve(parts: Sequence[_Part]) -> _Curve:
+    count = [part.peaks.size for part in parts]
+    steps = [max(part.last - part.first, 0.0) / max(n - 1, 1) for part, n in zip(parts, count, strict=True)]
+    walls = [part.first + step * np.arange(n) for part, step, n in zip(parts, steps, count, strict=True)]
     # A clock that was set back must not leave the readings unordered.
     rising = np.maximum.accumulate(np.concatenate(walls)) if walls else np.zeros(0)
+    peaks = np.concatenate([part.peaks for part in parts]) if parts else _NOTHING
     return _Curve(rising, _BRIDGED * np.repeat(np.array(steps), count), peaks)

@@ -446,6 +446,14 @@ async def test_a_page_takes_a_frame_before_its_widgets_are_there() -> None:
         assert any("a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
 
 
+async def test_a_process_of_another_host_is_not_looked_for_here() -> None:
+    async with running(scenes.app(Settings(host="web1"))) as pilot:
+        await pilot.press("down", "enter")
+        page = pilot.app.screen
+        assert isinstance(page, ProcessDetail)
+        assert any("another host or a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
+
+
 async def test_a_key_that_is_refused_says_why() -> None:
     async with running(scenes.app(actions=Recorded(readonly="a recording"))) as pilot:
         await pilot.press("down", "f9")

@@ -292,22 +292,55 @@ def test_the_mouse_can_be_left_to_the_terminal() -> None:
 
 
 def test_what_was_written_directly_is_what_a_full_paint_shows() -> None:
-    def cells(child: Played) -> list[tuple[str, str, str, bool]]:
-        rows = range(1, child.screen.lines)  # without the header's clock and ages
-        buffer = child.screen.buffer
-        return [(c.data, c.fg, c.bg, c.bold) for y in rows for c in (buffer[y][x] for x in range(child.screen.columns))]
-
     with played("lively") as child:
         child.until(lambda: child.shows("300 rows"))
         child.press(b"\x1b[B\x1b[B")
-        while child.read(1.0):
-            pass
-        direct, written = cells(child), len(child.raw)
-        os.kill(child.pid, signal.SIGCONT)
-        child.until(lambda: len(child.raw) > written + 10_000)
-        while child.read(1.0):
-            pass
-        assert cells(child) == direct
+        same_when_painted_anew(child)
+
+
+def cells_of(child: Played) -> list[tuple[str, str, str, bool]]:
+    """All that is on the screen but the header and the timeline, which go on."""
+    buffer = child.screen.buffer
+    still = [y for y, line in enumerate(child.text()) if y and not line.endswith(" now")]
+    return [(c.data, c.fg, c.bg, c.bold) for y in still for c in (buffer[y][x] for x in range(child.screen.columns))]
+
+
+def same_when_painted_anew(child: Played) -> None:
+    """What was written bit by bit is what a full paint shows, once nothing moves any more."""
+    while child.read(1.0):
+        pass
+    direct, written = cells_of(child), len(child.raw)
+    os.kill(child.pid, signal.SIGCONT)
+    child.until(lambda: len(child.raw) > written + 10_000)
+    while child.read(1.0):
+        pass
+    assert cells_of(child) == direct
+
+
+def test_a_session_is_rewound_and_comes_back_to_now() -> None:
+    with played("lively") as child:
+        child.until(lambda: child.shows("300 rows"))
+        child.press(b"[[")
+        child.until(lambda: child.shows("ago") and child.shows("▲"))
+        child.press(b"{")
+        child.until(lambda: any(line.startswith(" 23:13:") and line.find("▲") in range(1, 14) for line in child.text()))
+        same_when_painted_anew(child)
+        child.press(b"}")
+        child.until(lambda: not child.shows("▲") and child.text()[0].endswith("now"))
+        same_when_painted_anew(child)
+        child.press(b"q")
+        assert child.end() == 0
+
+
+@pytest.mark.parametrize("keys", [b"q", b"}q", b"[[[q"])
+def test_a_past_that_never_comes_holds_up_nothing(keys: bytes) -> None:
+    with played("stuck") as child:
+        child.until(lambda: child.shows("worker.py"))
+        child.press(b"[")
+        child.until(lambda: child.shows("ago"))
+        child.press(keys)
+        assert child.end() == 0
+        assert restored(child)
 
 
 def test_at_rest_it_writes_next_to_nothing() -> None:

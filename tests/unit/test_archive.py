@@ -13,7 +13,8 @@ import pytest
 from frames import Proc, build
 from proctop.records import HostInfo, Reading
 from proctop.stream import FormatError, StreamError, WriteFailed, frames
-from proctop.stream.archive import Archive, Segment
+from proctop.stream.archive import Archive
+from proctop.stream.decoded import Segment
 from proctop.stream.ring import Ring, Scratch
 from proctop.stream.volume import FileVolume, Place
 from replays import recorded
@@ -76,9 +77,13 @@ def test_the_moment_of_a_long_file_is_found_without_reading_it(tmp_path: Path, m
     assert start < len(one)
     (tmp_path / "long").write_bytes(data)
     volume = FileVolume(str(tmp_path / "long"))
-    read = []
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, size, at: read.append(size) or real(fd, size, at))
+    read, real = [0], os.pread
+
+    def pread(fd: int, size: int, at: int) -> bytes:
+        read.append(size)
+        return real(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", pread)
     for wall in (0, 60 * 7 + 1, 60 * 399):
         found = volume.at(WALL + wall)
         assert found is not None

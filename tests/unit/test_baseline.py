@@ -278,7 +278,7 @@ def test_a_restarted_service_starts_warm() -> None:
     for _ in range(10):
         scores = session.step()
         ranks.append(float(scores.rank[session.row(600)]))
-    assert max(ranks[4:]) < 1.5
+    assert max(ranks[5:]) < 1.5
 
 
 def test_memory_follows_the_living_and_the_active() -> None:

@@ -120,7 +120,7 @@ def slots(*events: bytes) -> Ints:
 
 
 def chronicle(*, frees: bool = True) -> Chronicle:
-    return Chronicle(100, 4096, 0, frees=frees)
+    return Chronicle(100, 4096, 0, frees=frees, counted=np.array([True, True, False, False, False, False]))
 
 
 def test_births_starts_and_ends() -> None:
@@ -133,7 +133,8 @@ def test_births_starts_and_ends() -> None:
     assert told.args == (b"ls\0-l\0",)
     assert told.code.tolist() == [0]  # of FREE, which is the last word
     assert told.counters[COUNTER["run_ns"], 0] == 1 and told.counters[COUNTER["write_bytes"], 0] == 13
-    assert told.counters[COUNTER["cutime"], 0] == 15 and told.peak.tolist() == [16 * 4096]
+    assert told.counters[COUNTER["cutime"], 0] == 14 and told.peak.tolist() == [15 * 4096]
+    assert told.extra[:2, 0].tolist() == [16, 17] and np.isnan(told.extra[2:]).all()
     assert np.isnan(told.counters[COUNTER["wait_ns"], 0]) and np.isnan(told.counters[COUNTER["threads"], 0])
 
 
@@ -148,6 +149,7 @@ def test_an_exit_waits_until_it_is_let_go_of() -> None:
 def test_one_whose_exit_was_lost_is_told_all_the_same() -> None:
     told = chronicle().tell(slots(event(FREE, 8, code=0x100)), 5, nested=False)
     assert told.exits.pid.tolist() == [8] and told.code.tolist() == [1] and told.lost == 5
+    assert np.isnan(told.extra).all()
 
 
 def test_in_a_namespace_of_its_own_the_number_is_that_of_the_exit() -> None:
@@ -174,7 +176,7 @@ def test_a_pid_reused_within_one_reading_is_two_processes() -> None:
 
 
 def test_a_time_namespace_moves_starts_and_moments() -> None:
-    told = Chronicle(100, 4096, 3_000_000_000, frees=True).tell(slots(event(FORK, 8)), 0, nested=False)
+    told = Chronicle(100, 4096, 3_000_000_000, frees=True, counted=np.zeros(6, dtype=np.bool_)).tell(slots(event(FORK, 8)), 0, nested=False)
     assert told.births.start.tolist() == [800] and told.births.when.tolist() == [9.0]
 
 

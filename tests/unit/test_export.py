@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import json
 import os
 import stat
@@ -16,6 +17,7 @@ import pytest
 
 from frames import Proc, build
 from proctop import cli
+from proctop.export import guard
 from proctop.export.guard import guarded
 from proctop.sources.events import COLUMNS, FEATURES, Events
 from proctop.stream.writer import Writer
@@ -114,6 +116,10 @@ def test_no_cell_is_a_formula(format: str, recording: Path, tmp_path: Path) -> N
     assert run(recording, "--format", format, "-o", out) == 0
     named = {row["comm"] for row in rows_of(out)}
     assert named == {"nginx", "late", "'" + FORMULA}
+
+
+def test_examples() -> None:
+    assert doctest.testmod(guard).failed == 0
 
 
 @pytest.mark.parametrize("text", ["-bash", "+x", "@here", "a=b", "", "(sd-pam)", "-sh -c ls"])

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("textual", "rich", "docker", "river", "scipy", "pyroute2", "psutil", "zstandard", "requests", "asyncio")
+HEAVY = ("textual", "rich", "docker", "river", "scipy", "pyroute2", "psutil", "pyarrow", "zstandard", "requests", "asyncio")
 
 
 def loaded_by(code: str, *, names: tuple[str, ...] = (*HEAVY, "numpy")) -> set[str]:
@@ -44,6 +44,8 @@ def test_the_command_line_loads_nothing_heavy(code: str) -> None:
         "view.values",
         "export.lines",
         "export.batch",
+        "export.files",
+        "export.report.page",
     ],
 )
 def test_the_path_from_readings_to_text_needs_numpy_only(module: str) -> None:

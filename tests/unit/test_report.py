@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import doctest
 import hashlib
+import importlib
 import re
 import stat
 from collections.abc import Sequence
@@ -262,6 +264,12 @@ def test_users_are_counted_over_their_whole_life() -> None:
     assert totals.total[0] == 1.0 and totals.total[2] == 120.0
     (box,) = totals.containers[1]
     assert (box.name, box.amounts[1] / GIB, box.amounts[0]) == ("cache", 2.0, 0.5)
+
+
+@pytest.mark.parametrize("name", ["charts", "times", "words"])
+def test_examples(name: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(f"proctop.export.report.{name}"))
+    assert tried > 0 and failed == 0
 
 
 # as a user runs it

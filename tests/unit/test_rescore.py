@@ -45,7 +45,8 @@ def test_raw_readings_show_what_the_session_would_have_shown(session: list[Frame
     assert again.trouble == ""
     for seen in (session[0], session[61], session[89]):
         assert screen(settle(player, player.at(seen.reading.wall))) == screen(seen)
-    assert [mark.wall for mark in player.marks] == sorted({event.start for frame in session for event in frame.alerts})
+    events = {(event.start, event.key) for frame in session for event in frame.alerts}
+    assert [(mark.wall, mark.key) for mark in player.marks] == sorted(events)
 
 
 def test_what_was_seen_stays_unless_it_is_to_be_scored_anew(session: list[Frame], tmp_path: Path) -> None:
@@ -77,8 +78,8 @@ def test_it_is_played_while_it_grows(session: list[Frame], tmp_path: Path) -> No
         for _ in range(count):
             more.release()
             assert taken.acquire(timeout=20)
-        shown = player.last()
-        assert shown is not None
+    shown = player.last()
+    assert shown is not None
     assert shown.reading.seq == 72
     assert again.begun.is_set()
     again.close()

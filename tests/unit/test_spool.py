@@ -24,13 +24,15 @@ class Sink:
         self.entered = threading.Semaphore(0)
         self.ended = threading.Event()
         self.written: list[int] = []
-        self.full = False
+        self.full = self.broken = False
 
     def write(self, what: Frame | Reading) -> None:
         self.entered.release()
         self.let.wait()
         if self.full:
             raise WriteFailed("no space left")
+        if self.broken:
+            raise ZeroDivisionError
         assert isinstance(what, Frame)
         self.written.append(what.tick)
 
@@ -46,7 +48,7 @@ def sink() -> Iterator[Sink]:
 
 
 def frame(tick: int) -> Frame:
-    return build([Proc(1, "init")], tick=tick)
+    return build([Proc(1, "init")], tick=tick, wall=1.8e9 + tick)
 
 
 SIZE = frame(0).reading.counters.nbytes + frame(0).batch.values.nbytes
@@ -85,14 +87,14 @@ def test_a_sink_that_hangs_costs_what_does_not_fit_and_nobody_waits(sink: Sink) 
 def test_many_that_wait_are_told_before_any_is_lost(sink: Sink) -> None:
     tape = Spool(sink)
     sink.let.clear()
-    for tick in range(10):
+    for tick in range(6):
         tape.write(frame(tick))
     assert tape.trouble == ""
-    tape.write(frame(10))
+    tape.write(frame(6))
     assert tape.trouble == "recording here: the disk does not answer, readings wait to be written"
     sink.let.set()
     tape.close()
-    assert len(sink.written) == 11 and (tape.trouble, tape.lost) == ("", 0)
+    assert len(sink.written) == 7 and (tape.trouble, tape.lost) == ("", 0)
 
 
 def test_one_reading_fits_however_large(sink: Sink) -> None:
@@ -133,3 +135,14 @@ def test_nothing_is_taken_after_the_end(sink: Sink) -> None:
     tape.close()
     tape.write(frame(0))
     assert sink.written == [] and tape.lost == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_nobody_foresaw_ends_the_recording_and_is_told(sink: Sink) -> None:
+    tape = Spool(sink)
+    sink.broken = True
+    tape.write(frame(0))
+    assert sink.ended.wait(30)
+    tape.write(frame(1))
+    tape.close()
+    assert tape.trouble == "recording here: ended by an error of its own"

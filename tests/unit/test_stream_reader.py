@@ -21,10 +21,12 @@ from proctop.sources.replay import ReplaySource
 from proctop.stream import MAJOR, Damaged, FormatError, StreamError, frames
 from proctop.stream.codec import Decoder, Encoder, Section
 from proctop.stream.columns import Columns, Keys
-from proctop.stream.frames import Kind
+from proctop.stream.frames import FrameHead, Kind
 from proctop.stream.header import LATEST, Header
 from proctop.stream.numbers import In, Out
 from proctop.stream.reader import Reader
+from proctop.stream.seen import Record
+from proctop.stream.summary import Summary
 from proctop.stream.writer import Writer
 
 INFO = HostInfo("node1", "6.1.0", "boot-1", 4, 100, 4096, 1 << 34, 1.7e9)
@@ -98,6 +100,56 @@ def test_the_golden_file_of_minor_0_reads() -> None:
     assert all(r.seen is not None for r in records)
     why = [r.seen.scores.why for r in records if r.seen is not None and r.seen.scores.why]
     assert [[reason.text for reason in reasons] for found in why for reasons in found.values()] == expected["why"]
+
+
+def test_the_golden_file_of_minor_1_reads() -> None:
+    """The same readings in two segments, with more of what was seen; never to be written again."""
+    folder = Path(__file__).parent.parent / "data"
+    with Reader(str(folder / "format-1.1.proctop")) as reader:
+        records = list(reader)
+        assert not reader.damage
+    assert [summary(r.reading) for r in records] == json.loads((folder / "format-1.0.json").read_text())["readings"]
+    expected = json.loads((folder / "format-1.1.json").read_text())
+    assert [shown(r) for r in records] == expected["seen"]
+    data = (folder / "format-1.1.proctop").read_bytes()
+    assert [noted(Summary.from_bytes(body)) for body in summaries(data)] == expected["summaries"]
+
+
+def summaries(data: bytes) -> list[bytes]:
+    """What the frames of kind SUMMARY store."""
+    found = []
+    at = data.find(frames.SUMMARY)
+    while at >= 0:
+        head = FrameHead.parse(data[at - frames.FRAME.size :])
+        body = data[at : at + head.stored]
+        assert head.kind == Kind.SUMMARY and head.fits(body)
+        found.append(body)
+        at = data.find(frames.SUMMARY, at + 1)
+    return found
+
+
+def noted(s: Summary) -> dict[str, Any]:
+    marks = [[m.wall, *m.key, m.comm, m.container, m.score, m.text] for m in s.marks]
+    peaks = [str(peak) for peak in s.peaks]
+    return {"span": [s.first, s.last, s.readings, s.samples, s.late, s.scored], "peaks": peaks, "marks": marks}
+
+
+def shown(r: Record) -> dict[str, Any]:
+    """What the golden file of minor 1 is compared by."""
+    assert r.seen is not None
+    scores = r.seen.scores
+    return {
+        "rank": [f"{x:.2f}" for x in scores.rank.tolist()],
+        "alert": [f"{x:.1f}" for x in scores.alert.tolist()],
+        "per_hour": [f"{x:.3g}" for x in scores.per_hour.tolist()],
+        "alerting": scores.alerting.tolist(),
+        "status": scores.status.tolist(),
+        "why": [[row, *([x.feature, f"{x.value:.3g}", x.against, x.text] for x in why)] for row, why in scores.why.items()],
+        "notes": list(scores.notes),
+        "warming": r.seen.warming,
+        "alerts": [[*e.key, e.start, e.peak, e.end, e.score, e.per_hour, e.why[0].text, e.open, e.incident] for e in r.seen.alerts],
+        "idle": None if r.seen.idle is None else r.seen.idle.tolist(),
+    }
 
 
 def summary(r: Reading) -> dict[str, Any]:
@@ -201,7 +253,7 @@ def test_counters_of_another_version_are_matched_by_name() -> None:
     back = Decoder(HEADER).decode(Encoder(None).encode(r, None)).reading
     assert np.array_equal(back.counters, r.counters, equal_nan=True)
     body = Out()
-    take = Keys(2, 10).put(body, np.stack((r.pid, r.start)))
+    take = Keys(2, 10).put(body, (r.pid, r.start))
     Columns((0, 0, 0)).put(body, np.array([[4096.0, 8192.0], [1.0, 1.0], [5.0, 6.0]]), take)
     sections = In(Encoder(None).encode(r, None))
     whole = Out()

@@ -50,7 +50,7 @@ class ResourceEvents:
         self._before: Reading | None = None
 
     def header(self) -> str:
-        return ",".join(COLUMNS) + "\n"
+        return ",".join(COLUMNS) + "\r\n"
 
     def lines(self, frame: Frame, chosen: Bools) -> str:
         """The rows of the processes of ``frame`` that are ``chosen`` bool[n], each with its line end."""
@@ -60,7 +60,7 @@ class ResourceEvents:
             return ""
         rows = np.flatnonzero(chosen & ((batch.prev >= 0) | batch.born))
         out = StringIO()
-        csv.writer(out, lineterminator="\n").writerows(self._records(before, frame, rows))
+        csv.writer(out).writerows(self._records(before, frame, rows))
         return out.getvalue()
 
     def remark(self) -> str:
@@ -115,4 +115,4 @@ def _container(container: Container | None) -> tuple[str, str, str]:
     if container is None:
         return "", "", ""
     tags = json.dumps(dict(container.labels), ensure_ascii=False) if container.labels else "{}"
-    return container.id, guarded(container.image), tags
+    return guarded(container.id), guarded(container.image), tags

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, tzinfo
 from proctop.fields import Unit
 from proctop.scoring.explain import quantity
 from proctop.stream import Damaged, FormatError, frames
-from proctop.stream.archive import Archive, Segment
+from proctop.stream.archive import Archive
+from proctop.stream.decoded import Segment
 from proctop.stream.folder import header
 from proctop.stream.frames import FrameHead
 from proctop.stream.header import Header

@@ -193,12 +193,12 @@ class Baseline:
         weight = weigh(lives, slots, out, own, dt)
         counts = sample(b, weight)
         self._memory.teach(slots, mature, counts)
+        forget(lives, books, weight)
         young = lives.n[slots] <= SETTLED
         learn(lives, books, counts if not young.any() else sample(b, np.where(young, np.float32(0), weight)))
         again, held = keep(lives, slots, out, own, b, dt)
         for k in range(again.size):
             learn(lives, lives.book[again[k : k + 1]], sample(held[k : k + 1], np.ones(1, np.float32)))
-        forget(lives, books)
 
     def _scores(self, batch: Batch) -> Scores:
         lives, slots = self._memory.lives, self._memory.slots

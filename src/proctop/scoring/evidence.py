@@ -9,10 +9,14 @@ e = -ln p
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from proctop.records import Floats32, Index, Ints
 from proctop.scoring.kinds import Kinds
+from proctop.scoring.lives import COUNT
 from proctop.scoring.memory import Memory
 from proctop.scoring.tails import (
     BINS,
@@ -93,14 +97,14 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
         at = cohort_rows[row] * CHANNELS + channel
         q = (_dot(cohorts.hist, at, kernel) + _GROUP * g) / (cohorts.mass.reshape(-1)[at] + _GROUP)
         k = _OWN[j]
-        p = (_dot(lives.hist, own, kernel) + k * q) / (n + k)
+        p = (_dot(lives.hist, own, kernel) / COUNT + k * q) / (n + k)
         out[part] = -np.log(np.clip(p, _LEAST, _MOST)) * _WEIGHT[j]
     return np.concatenate([out.reshape(asked.shape), lives.novel[slots][:, None]], axis=1)
 
 
-def _dot(hist: Floats32, rows: Index, kernel: Floats32) -> Floats32:
+def _dot(hist: NDArray[Any], rows: Index, kernel: Floats32) -> Floats32:
     """float32[p]: the histograms ``rows`` of ``hist`` [..., 24], each times its row of ``kernel``."""
-    total: Floats32 = np.einsum("pb,pb->p", hist.reshape(-1, BINS).take(rows, axis=0), kernel)
+    total: Floats32 = np.einsum("pb,pb->p", hist.reshape(-1, BINS).take(rows, axis=0).astype(np.float32, copy=False), kernel)
     return total
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.records import Bools, Floats32, Ints
-from proctop.scoring.lives import EXCURSIONS_KEPT, Lives
+from proctop.scoring.lives import COUNT, EXCURSIONS_KEPT, Lives
 from proctop.scoring.quiet import Counts
 from proctop.scoring.tails import BINS, CHANNELS, Steps
 
@@ -19,11 +19,13 @@ EXCURSION_IDLE = 5.5
 EXCURSION_NEW = 2.5
 """nats, of a process whose name is new where it runs: it has no history yet that could tell the unusual from its normal."""
 
-_GUARDED, _GUARDED_YOUNG, _GUARDED_NEW, _YOUNG = 0.02, 0.05, 0.01, 20
+_GUARDED, _GUARDED_YOUNG, _GUARDED_NEW, _YOUNG = 0.02, 0.04, 0.02, 20
 _PATIENCE, _DOUBLING, _ADOPTING = 180.0, 30.0, 0.64
 _BY_DECREE, _MOST_BY_DECREE = np.float32(0.05), np.float32(30)  # an accepted sample counts as a twentieth of all before it
 _CALM, _BURST = 5, 10.0
 _LONG, _FADE = np.float32(1200), np.float32(0.9)
+MOST = np.float32(600)
+"""Samples that a silence counts for at most."""
 _CLOSED = EXCURSIONS_KEPT + 1
 
 
@@ -72,15 +74,23 @@ def keep(lives: Lives, slots: Ints, out: Bools, own: Floats32, bins: Steps, dt: 
 def learn(lives: Lives, books: Ints, counts: Counts) -> None:
     """Add ``counts``, those of process ``i`` to book ``books[i]``; no cell twice."""
     cell = books[counts.row] * CHANNELS + counts.channel
-    np.add.at(lives.mass.reshape(-1), cell, counts.weight)
-    lives.hist.reshape(-1)[cell * BINS + counts.bin] += counts.weight
+    parts = np.rint(counts.weight * COUNT)
+    np.add.at(lives.mass.reshape(-1), cell, (parts / COUNT).astype(np.float32))
+    lives.hist.reshape(-1)[cell * BINS + counts.bin] += parts.astype(np.uint16)
 
 
-def forget(lives: Lives, books: Ints) -> None:
-    """Fade histories that grew long, a tenth at a time. After a long silence several tenths at once, which fades the silence too."""
+def forget(lives: Lives, books: Ints, more: Floats32) -> None:
+    """Fade histories that grew long, by a tenth or by what it takes, so that ``more`` float32[m] samples, :data:`MOST` at most, fit in."""
     mass = lives.mass[books].max(axis=1)
-    long = np.flatnonzero(mass > _LONG)
+    long = np.flatnonzero(mass + more > _LONG)
     if long.size:
-        fade = np.power(_FADE, np.ceil(np.log(mass[long] / _LONG) / -np.log(_FADE)))
-        lives.hist[books[long]] *= fade[:, None, None]
+        fade = np.minimum(_FADE, (_LONG - more[long]) / mass[long])
+        lives.hist[books[long]] = np.rint(lives.hist[books[long]] * fade[:, None, None]).astype(np.uint16)
         lives.mass[books[long]] *= fade[:, None]
+
+
+def adopt(lives: Lives, book: int, hist: Floats32) -> None:
+    """A history float32[29, 24] that was kept elsewhere."""
+    hist = hist * np.minimum(_LONG / np.maximum(hist.sum(axis=1).max(), _LONG), 1)
+    lives.hist[book] = np.rint(hist * COUNT).astype(np.uint16)
+    lives.mass[book] = lives.hist[book].sum(axis=1) / np.float32(COUNT)

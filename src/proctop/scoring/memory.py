@@ -6,7 +6,7 @@ import numpy as np
 
 from proctop.records import Batch, Container, Floats32, Index, Ints, Label, ProcKey
 from proctop.scoring.kinds import Kinds
-from proctop.scoring.learning import learn
+from proctop.scoring.learning import MOST, adopt, forget, learn
 from proctop.scoring.lives import Lives
 from proctop.scoring.novelty import Arrival, Novelty
 from proctop.scoring.quiet import SLOW_SPAN, Counts, silence
@@ -93,8 +93,9 @@ class Memory:
         lives.open_books(np.array([slot for slot, _ in known], dtype=np.int64))
         for slot, (n, hist, slow) in known:
             lives.n[slot] = n
-            book = lives.book[slot]
-            lives.hist[book], lives.mass[book], lives.slow[book] = hist, hist.sum(axis=1), slow
+            book = int(lives.book[slot])
+            adopt(lives, book, hist)
+            lives.slow[book] = slow
         self.past = {}
 
     def rename(self, batch: Batch, before: Batch, rows: Index) -> None:
@@ -153,8 +154,11 @@ class Memory:
         slow = np.where(books[:, None] >= 0, lives.slow[books], 0) if len(lives.slow) else np.zeros((k.size, SLOW_FROM.size), np.float32)
         counts = silence(values, slow, lives.idle[slots], k)
         self.teach(slots, (lives.n[slots] + k > YOUNG).astype(np.int64), counts)
-        learn(lives, books, counts.only(np.flatnonzero(books[counts.row] >= 0)))
         kept = np.flatnonzero(books >= 0)
+        some = np.minimum(k, MOST).astype(np.float32)
+        forget(lives, books[kept], some[kept])
+        own = counts.only(np.flatnonzero(books[counts.row] >= 0))
+        learn(lives, books, own._replace(weight=own.weight * (some / k).astype(np.float32)[own.row]))
         lives.slow[books[kept]] = slow[kept] * np.power(np.float32(1 - 1 / SLOW_SPAN), k[kept, None])
         lives.n[slots] += k
         lives.seen[slots] += k

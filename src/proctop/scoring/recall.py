@@ -10,6 +10,7 @@ import numpy as np
 
 from proctop.records import Batch, ProcKey
 from proctop.scoring.calibration import Calibration
+from proctop.scoring.lives import COUNT
 from proctop.scoring.memory import Memory
 from proctop.scoring.store import Learned
 from proctop.scoring.tails import BINS, CHANNELS, SLOW
@@ -38,7 +39,7 @@ class Copy:
         rows = rows[lives.book[slots[rows]] >= 0]
         to = slice(self._rows, self._rows + rows.size)
         books = lives.book[slots[rows]]
-        self._hist[to], self._slow[to] = lives.hist[books], lives.slow[books]
+        self._hist[to], self._slow[to] = lives.hist[books] / np.float32(COUNT), lives.slow[books]
         self._who[:, to] = batch.pid[rows], batch.start[rows], lives.n[slots[rows]]
         self._at, self._rows = self._at + PIECE, to.stop
         return self._at < self._slots

@@ -10,7 +10,7 @@ import numpy as np
 
 from proctop.records import Floats32, Ints
 from proctop.scoring.evidence import combine, evidence
-from proctop.scoring.lives import Lives
+from proctop.scoring.lives import COUNT, Lives
 from proctop.scoring.memory import Memory
 from proctop.scoring.quiet import SLOW_SPAN
 from proctop.scoring.tails import CHANNELS, IDLE, LOWER, MISSING, RATES, SF, UNITS, UPPER, steps
@@ -61,7 +61,7 @@ def _usual_for(lives: Lives, slots: Ints, idle: Floats32, dt: float) -> Ints:
     end = idle[:, None] + ahead * dt
     then = steps(end.astype(np.float32), UNITS[IDLE : IDLE + 1])
     books = lives.book[slots]
-    before = (SF.take(then, axis=0) @ lives.hist[books, IDLE][:, :, None])[:, :, 0]
+    before = (SF.take(then, axis=0) @ (lives.hist[books, IDLE] / np.float32(COUNT))[:, :, None])[:, :, 0]
     learned = end / dt * _RECENT * (1 - (idle[:, None] / end) ** 6)
     usual = before + learned >= _USUAL * (lives.mass[books, IDLE][:, None] + ahead)
     longest: Ints = np.where(usual, ahead, 0).max(axis=1)

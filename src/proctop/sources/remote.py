@@ -191,7 +191,7 @@ class RemoteSource:
         shown = replace(
             reading,
             source=f"{reading.source} over ssh",
-            late=reading.late + self._ways[-1] - min(self._ways),
+            late=reading.late + round(self._ways[-1] - min(self._ways), 3),
             changed=None if self._blind else reading.changed,
             exits=(*self._missed, *reading.exits),
             notes=tuple(notes),

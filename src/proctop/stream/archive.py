@@ -9,38 +9,23 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from proctop.records import Label
 from proctop.stream import Damaged, frames
+from proctop.stream.decoded import Decoded, Segment
 from proctop.stream.folder import Folder
 from proctop.stream.frames import FrameHead, Kind
-from proctop.stream.reader import SegmentDecoder
 from proctop.stream.seen import Record
 from proctop.stream.summary import Summary
 from proctop.stream.tape import Damage
-from proctop.stream.volume import FileVolume, Place, Volume
+from proctop.stream.volume import FileVolume, Volume
 
 BUDGET = 64 << 20
 """Bytes of decoded readings that are kept, and two readings whatever their size."""
 
 _HEAD = frames.FRAME.size
-_CHUNK = 1 << 16
 _TAIL = 1 << 14  # bytes before the end of a segment in which its summary is looked for
-_MORE = 16 << 10  # bytes of a decoded reading beside its arrays, about
 _NEVER = float("-inf")
-
-
-class Segment(NamedTuple):
-    """Up to an hour of readings in a row, most often 60 of them."""
-
-    volume: Volume
-    place: Place
-
-    @property
-    def wall(self) -> float:
-        """The wall clock of its first reading, seconds."""
-        return self.place.wall
 
 
 class Archive:
@@ -56,7 +41,7 @@ class Archive:
     def __init__(self, volumes: Sequence[Volume], *, folder: Folder | None = None, budget: int = BUDGET) -> None:
         self._folder = folder
         self._budget = budget
-        self._decoded: OrderedDict[Segment, _Decoded] = OrderedDict()
+        self._decoded: OrderedDict[Segment, Decoded] = OrderedDict()
         self._damage: dict[Segment, tuple[int, int]] = {}  # bytes skipped, readings out of order
         self._passed: dict[Volume, int] = {}  # bytes before its first segment
         self._labels: Sequence[Label] = ()
@@ -149,7 +134,7 @@ class Archive:
         """Reading ``k`` of a segment, from 0; None where it has fewer, so far."""
         decoded = self._decoded.get(segment)
         if decoded is None:
-            decoded = self._decoded[segment] = _Decoded(segment, self._labels)
+            decoded = self._decoded[segment] = Decoded(segment, self._labels)
         self._decoded.move_to_end(segment)
         record = decoded.get(k, self._budget // 2)
         known = self._damage.get(segment, (0, 0))
@@ -229,101 +214,3 @@ class Archive:
             if place is not None:
                 return Segment(volume, place)
         return None
-
-
-class _Decoded:
-    """A segment, decoded as far as was asked for. Holds its latest readings, as many as there is room for.
-
-    Attributes:
-        count: readings decoded so far; size: bytes held, about.
-        at: the byte behind what was decoded; broken: what is there is damaged. dropped: readings whose time is not after the one before.
-    """
-
-    def __init__(self, segment: Segment, known: Sequence[Label]) -> None:
-        self.labels = known
-        self._segment = segment
-        self._begin()
-
-    def _begin(self) -> None:
-        self.count = self.size = self.dropped = 0
-        self.at = self._segment.place.at
-        self.broken = self._ended = False
-        self._records: list[Record] = []  # the last of them
-        self._decoder: SegmentDecoder | None = None
-        self._window = b""
-        self._window_at = 0
-
-    def held(self, k: int) -> Record | None:
-        i = k - (self.count - len(self._records))
-        return self._records[i] if 0 <= i < len(self._records) else None
-
-    def get(self, k: int, room: int) -> Record | None:
-        if k < self.count - len(self._records):
-            self._begin()
-        while self.count <= k and self._more():
-            while self.size > room and len(self._records) > 2:
-                self.size -= _size(self._records.pop(0))
-        return self.held(k)
-
-    def _more(self) -> bool:
-        """Decode a frame; False at the end."""
-        from zstandard import ZstdError
-
-        if self._ended:
-            return False
-        try:
-            found = self._frame()
-            if found is None or (found[0].kind == Kind.SEGMENT and self._decoder is not None):
-                return False
-            self._take(*found)
-        except (Damaged, ZstdError):
-            self.broken = self._ended = True
-            return False
-        self.at += _HEAD + found[0].stored
-        return True
-
-    def _take(self, head: FrameHead, body: bytes) -> None:
-        if self._decoder is None:
-            self._decoder = SegmentDecoder(head, body, self.labels)
-        elif head.kind == Kind.READING:
-            record = self._decoder.decode(head, body)
-            self.labels = record.reading.labels
-            if self._records and record.reading.mono <= self._records[-1].reading.mono:
-                self.dropped += 1
-                return
-            self._records.append(record)
-            self.count += 1
-            self.size += _size(record)
-
-    def _frame(self) -> tuple[FrameHead, bytes] | None:
-        """The frame at hand; None where it is not whole, at the end of what there is."""
-        data = self._read(self.at, _HEAD)
-        if len(data) < _HEAD:
-            return None
-        head = FrameHead.parse(data)
-        if not head.possible():
-            raise Damaged("a frame is too large")
-        body = self._read(self.at + _HEAD, head.stored)
-        if len(body) < head.stored:
-            if self._segment.volume.after(self._segment.place.at) is not None:
-                raise Damaged("a frame is not whole")
-            return None
-        if not head.fits(body):
-            raise Damaged("a checksum is wrong")
-        return head, body
-
-    def _read(self, at: int, size: int) -> bytes:
-        start = at - self._window_at
-        if not (start >= 0 and start + size <= len(self._window)):
-            self._window = self._segment.volume.read(at, max(size, _CHUNK))
-            self._window_at, start = at, 0
-        return self._window[start : start + size]
-
-
-def _size(record: Record) -> int:
-    """Bytes that a decoded reading takes, about."""
-    n, threads = len(record.reading), record.reading.threads
-    size = record.reading.counters.nbytes + 24 * n + _MORE + 64 * len(record.reading.cgroups)
-    if threads is not None:
-        size += threads.counters.nbytes + 100 * threads.tid.size
-    return size + (16 * n + 1000 * len(record.seen.scores.why) if record.seen is not None else 0)

@@ -21,9 +21,10 @@ from proctop.stream.columns import Columns
 from proctop.stream.numbers import In, Out
 from proctop.stream.words import WordsIn, WordsOut
 
-MOST_NAMES = 1 << 16
+MOST_NAMES = 1 << 14
 """Cpus, disks, interfaces, cgroups, names in a file: of each at most this many."""
-MOST_NUMBERS = 1 << 20
+MOST_NUMBERS = 1 << 18
+"""In a row."""
 
 _CPU_TIMES = 10
 _TICK = 10_000_000  # ns; cpu times are split here, so that they stay exact in float64 on hosts of any size and age
@@ -102,8 +103,8 @@ class HostRow:
     def take(self, data: In, words: WordsIn) -> tuple[HostCounters, Mapping[str, CgroupCounters]]:
         if data.number(1):
             groups = []
-            for _ in _DECIMALS:
-                count = data.number(MOST_NAMES)
+            for each in _NAMES_EACH:
+                count = data.number(MOST_NAMES * each)
                 groups.append(tuple(words.string(k) for k in data.integers(count).tolist()))
             self._begin(tuple(groups))
         if not self._names:
@@ -138,8 +139,8 @@ class HostRow:
         """Other names: the next row is written against nothing."""
         decimals = [0] * len(_COUNTS)
         for group, each, one in zip(names, _NAMES_EACH, _DECIMALS, strict=True):
-            if len(group) % each:
-                raise Damaged("a name is missing")
+            if len(group) % each or len(group) > MOST_NAMES * each:
+                raise Damaged("a name is missing, or one too many")
             if len(decimals) + len(group) // each * len(one) > MOST_NUMBERS:
                 raise Damaged("too many numbers")
             decimals += one * (len(group) // each)

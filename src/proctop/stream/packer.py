@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from proctop import __version__, fields
 from proctop.fields import FEATURE
 from proctop.records import Frame, Reading
-from proctop.stream import WriteFailed, frames
-from proctop.stream.codec import Encoder
+from proctop.stream import Damaged, WriteFailed, frames
+from proctop.stream.codec import MOST_PROCESSES, Encoder
 from proctop.stream.frames import Kind
 from proctop.stream.header import Header
 from proctop.stream.seen import Seen
@@ -103,8 +103,11 @@ class _Segment:
         """The frame of one reading."""
         import zstandard
 
-        plain = self._encoder.encode(reading, seen)
-        if len(plain) > frames.LARGEST_READING:
+        try:
+            plain = self._encoder.encode(reading, seen) if len(reading) <= MOST_PROCESSES else b""
+        except Damaged as error:
+            raise WriteFailed(f"a reading that could not be read again: {error}") from error
+        if not 0 < len(plain) <= frames.LARGEST_READING:
             raise WriteFailed(f"a reading of {len(reading)} processes is too large")
         body = self._zstd.compress(plain) + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
         self._readings += 1

@@ -8,12 +8,13 @@ themselves are exact, and scoring them again gives every digit.
 from __future__ import annotations
 
 import json
+import struct
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from proctop.records import Floats, Floats32, Index, Reason, Scores, Status
+from proctop.records import Bools, Floats, Index, Reason, Scores, Status
 from proctop.sanitize import clean
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns
@@ -23,11 +24,13 @@ from proctop.stream.words import WordsIn, WordsOut
 
 NOTABLE = 1.0
 """nats: what a screen makes something of, and says how often it comes by chance."""
-_FULL, _BAR, _BLOCKS = 12.0, 32, 8  # nats of a full bar; parts of one, and of a character of the history
+_FULL, _BARS, _BLOCKS = 12.0, (32, 4), 8  # nats of a full bar; parts of one, in ASCII fewer, and of a character of the history
 _TENTHS = 99.95  # nats; from here on a screen shows whole ones, or tenths
-_COARSE = 2.0  # steps of per_hour, as a power of two, where it is not shown
+_NEAR = 0.69  # of ln(per_hour) where it is not shown: a factor of two
 _SELDOM = 1.5  # times an hour; from below it is told by hours
 
+_DECIMALS = (2, 1, 2, 0, 0)  # of rank, alert, per_hour, alerting, status
+_LINE = struct.Struct("<ff")
 _LONGEST = 200  # characters of a reason
 _LONGEST_WHY = 1 << 22  # bytes of all reasons of a reading, in format 1.0
 _PER_E = 10.0  # steps of per_hour in one factor of e, in format 1.0
@@ -37,14 +40,15 @@ class ScoresOut:
     """One instance per segment."""
 
     def __init__(self) -> None:
-        self._columns = Columns((2, 1, 2, 0, 0))
+        self._columns = Columns(_DECIMALS)
         self._reasons = ReasonsOut()
 
     def put(self, out: Out, words: WordsOut, scores: Scores, take: Index | None) -> None:
-        rank, alert = scores.rank.astype(np.float64), scores.alert.astype(np.float64)
+        rank, alert = scores.rank.astype(np.float64), np.rint(scores.alert.astype(np.float64) * 10.0) / 10.0
         rows = np.empty((5, rank.size))
-        rows[0], rows[1], rows[2] = _shown(rank), np.rint(alert * 10.0) / 10.0, _often(scores.per_hour, rank >= NOTABLE)
-        rows[3], rows[4] = scores.alerting, scores.status
+        line, rows[2] = _often(scores.per_hour.astype(np.float64), alert, rank >= NOTABLE)
+        rows[0], rows[1], rows[3], rows[4] = _shown(rank), alert, scores.alerting, scores.status
+        out.raw(_LINE.pack(*line))
         self._columns.put(out, rows, take)
         self._reasons.put(out, words, scores.why)
 
@@ -53,13 +57,15 @@ class ScoresIn:
     """The way back."""
 
     def __init__(self) -> None:
-        self._columns = Columns((2, 1, 2, 0, 0))
+        self._columns = Columns(_DECIMALS)
         self._reasons = ReasonsIn()
 
     def take(self, data: In, words: WordsIn, take: Index | None, n: int) -> Scores:
+        line = _LINE.unpack(data.raw(_LINE.size))
         rank, alert, often, alerting, status = self._columns.take(data, take, n)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            per_hour = np.where(often < 0, -1.0 / often, often).astype(np.float32)
+            said = np.where(often < 0, -1.0 / often, often)
+            per_hour = np.where(often == 0, np.exp(line[0] - line[1] * alert), said).astype(np.float32)
             ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
         return Scores(ranks, alerts, per_hour, alerting == 1, _levels(status), self._reasons.take(data, words, n))
 
@@ -96,8 +102,9 @@ def _shown(rank: Floats) -> Floats:
     beyond = ((rank < 0) | (rank >= _TENTHS)).nonzero()[0]
     if beyond.size:
         tenths, whole = np.rint(rank[beyond] * 10.0) / 10.0, np.rint(rank[beyond])
-        middle = np.abs(tenths - whole) > 0.45  # 100.5 is written so, but 100 where there is less room, or 101
-        shown[beyond] = tenths + np.where(middle, np.sign(whole - tenths) * 0.01, 0.0)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            side = np.where(np.abs(tenths - whole) > 0.45, np.sign(whole - tenths), 0.0)
+        shown[beyond] = tenths + side * 0.01  # 100.5 is written so, but 100 where there is less room, or 101
     return shown
 
 
@@ -107,7 +114,7 @@ def _classes() -> tuple[Floats, Floats]:
     up = np.inf
     halves = [(k, (2 * k + 1) / 20) for k in range(1000)]
     edges = {float(np.nextafter(x, up)) if k % 2 == 0 else x for k, x in halves}  # 0.25 is written 0.2, and 0.75 0.8
-    edges |= {(k + 0.5) * _FULL / _BAR for k in range(_BAR)} | {NOTABLE}
+    edges |= {(k + 0.5) * _FULL / parts for parts in _BARS for k in range(parts)} | {NOTABLE}
     edges |= {float(np.nextafter(np.float32(k * _FULL / _BLOCKS), np.float32(up))) for k in range(1, _BLOCKS)}
     ordered = sorted(edges)
     values = [0.0]
@@ -118,20 +125,34 @@ def _classes() -> tuple[Floats, Floats]:
     return np.array(ordered), np.array(values)
 
 
-def _often(per_hour: Floats32, exactly: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
-    """float64[n] with two decimals: times an hour or, negative, minus the hours between two; ``exactly`` as said, else about."""
-    x = per_hour.astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        out = np.exp2(np.rint(np.log2(x) / _COARSE) * _COARSE)
-        out = np.where((x > 0) & np.isfinite(x), np.maximum(np.rint(out * 100) / 100, 0.01), x)
-        rows = (exactly & np.isfinite(x) & (x > 0)).nonzero()[0]
-        if rows.size:
-            out[rows] = [_said(one) for one in x[rows].tolist()]
-    return out
+def _often(x: Floats, alert: Floats, told: Bools) -> tuple[tuple[float, float], Floats]:
+    """Of ``x`` = per_hour: a and b of the line ln x = a − b · alert, and float64[n] with two decimals.
+
+    Where ``told``, times an hour or, negative, minus the hours between two, as words would say it. Elsewhere 0: the line is near enough,
+    or NaN where it is not within a factor of two.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        height = np.log(x)
+    known = np.isfinite(height)
+    out = np.where(known | (x == 0), 0.0, np.nan)
+    line = (0.0, 0.0)
+    rows = known.nonzero()[0]
+    if rows.size:
+        low, high = rows[alert[rows].argmin()], rows[alert[rows].argmax()]
+        run = float(alert[high] - alert[low])
+        b = float(height[low] - height[high]) / run if run > 0 else 0.0
+        line = (float(height[low] + b * alert[low]), b)
+        out[np.abs(line[0] - b * alert - height) > _NEAR] = np.nan
+    rows = (told & (x == x)).nonzero()[0]
+    if rows.size:
+        out[rows] = [_said(one) for one in x[rows].tolist()]
+    return line, out
 
 
 def _said(hourly: float) -> float:
-    """Of one number above 0. 12.4 and 120.4 an hour are written 12 and 120, but are more than that."""
+    """Of one number. 12.4 and 120.4 an hour are written 12 and 120, but are more than that."""
+    if hourly <= 0:
+        return -np.inf
     if hourly < _SELDOM:
         return -float(f"{1 / hourly:.2g}")
     whole = float(f"{hourly:.0f}")

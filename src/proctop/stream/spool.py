@@ -12,7 +12,7 @@ from proctop.stream import WriteFailed
 HELD = 1 << 26
 """Bytes of readings that wait for the disk at most: some six minutes of 500 processes, twenty seconds of 10,000."""
 
-_SLOW = 10  # readings that wait: nothing to worry about
+_SLOW = 5.0  # seconds between the reading that is being written and the newest: nothing to worry about
 _PATIENCE = 2.0  # seconds that the end waits for the disk
 
 
@@ -43,6 +43,7 @@ class Spool:
         self._sink = sink
         self._most = most
         self._held = 0
+        self._newest = 0.0  # monotonic clock
         self._queue: deque[tuple[Frame | Reading, int]] = deque()  # the first one is being written
         self._turn = threading.Condition()
         self._ending = False
@@ -57,7 +58,7 @@ class Spool:
         with self._turn:
             if self._full:
                 return f"recording {self.path}: the disk does not answer, readings are lost"
-            if len(self._queue) > _SLOW:
+            if self._queue and self._newest - _reading(self._queue[0][0]).mono > _SLOW:
                 return f"recording {self.path}: the disk does not answer, readings wait to be written"
             return self._refused
 
@@ -71,6 +72,7 @@ class Spool:
             if self._full:
                 self.lost += 1
                 return
+            self._newest = _reading(what).mono
             self._queue.append((what, size))
             self._held += size
             self._turn.notify()
@@ -88,9 +90,17 @@ class Spool:
                 self._queue.clear()
 
     def _run(self) -> None:
-        while self._one():
-            pass
-        self._sink.close()
+        try:
+            while self._one():
+                pass
+        finally:
+            with self._turn:
+                if not self._ending:
+                    self._refused = f"recording {self.path}: ended by an error of its own"
+                    self._ending = True
+                    self.lost += len(self._queue)
+                    self._queue.clear()
+            self._sink.close()
 
     def _one(self) -> bool:
         """Write the next reading; False when there are no more to come."""
@@ -113,8 +123,10 @@ class Spool:
             return bool(self._queue) or not self._ending
 
 
+def _reading(what: Frame | Reading) -> Reading:
+    return what.reading if isinstance(what, Frame) else what
+
+
 def _size(what: Frame | Reading) -> int:
     """Bytes that a reading holds on to, about; labels are shared."""
-    if isinstance(what, Frame):
-        return what.reading.counters.nbytes + what.batch.values.nbytes
-    return what.counters.nbytes
+    return _reading(what).counters.nbytes + (what.batch.values.nbytes if isinstance(what, Frame) else 0)

@@ -69,6 +69,7 @@ def _figure(reason: Reason, event: AlertEvent, course: Course, times: Times) -> 
     """A feature over the time of an anomaly: what is usual as a band, the anomaly shaded, its worst moment a dot."""
     feature = FEATURES[FEATURE[reason.feature]]
     values = np.array([v[FEATURE[reason.feature]] for v in course.values], dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
     walls = np.array(course.walls)
     until = values[walls <= event.end + _BEHIND]
     if not (until == until).any():

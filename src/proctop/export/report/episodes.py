@@ -138,7 +138,8 @@ class Watch:
     def _keep(self, episode: Episode) -> None:
         """Among the highest with its course, else among the listed, else counted only."""
         self._count += 1
-        entry = (episode.event.score, -self._count, episode)
+        score = episode.event.score
+        entry = (score if np.isfinite(score) else 0.0, -self._count, episode)
         if len(self._drawn) < DRAWN:
             heapq.heappush(self._drawn, entry)
             return

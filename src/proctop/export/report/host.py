@@ -53,7 +53,8 @@ def picture(bins: Bins, episodes: Episodes, quality: Quality, memory: float, tim
     head = f'<text class="head" y="13">Anomalies</text><text x="100%" y="13" text-anchor="end">{count}</text>'
     return (
         f'<svg width="100%" height="{bottom + _AXIS}" role="img" aria-label="The host over time, with its anomalies">'
-        f"{_shade(bins, spans, quality, bottom)}{_axis(bins, bottom, times)}{''.join(lanes)}{_hover(bins, bottom, times)}{head}{marks}</svg>"
+        f"{_shade(bins, spans, quality, bottom)}{_axis(bins, bottom, times)}{''.join(lanes)}"
+        f"{_hover(bins, bottom, times)}{head}{marks}</svg>"
     )
 
 

@@ -32,15 +32,14 @@ class Report:
         for part in (self._timeline, self._watch, self._usage, self.quality):
             part.step(frame)
 
-    def page(self, origin: Origin, times: Times) -> str:
+    def page(self, origin: Origin, zone: tzinfo) -> str:
         """HTML, after one frame at least. ``zone``: in which times are told."""
         info = self.quality.info
         if info is None:
             raise ValueError("a page of no frames")
         style = files(__package__).joinpath("page.css").read_text("utf-8")
         first, last = self.quality.first, self.quality.last
-        times = Times(zone)
-        times = Times(zone, dated=times.date(first) != times.date(last))
+        times = Times(zone, dated=Times(zone).date(first) != Times(zone).date(last))
         return _document(f"proctop: {info.hostname}, {times.date(first)}", style, self._body(info, origin, times))
 
     def _body(self, info: HostInfo, origin: Origin, times: Times) -> str:

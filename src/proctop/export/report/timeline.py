@@ -12,6 +12,8 @@ from proctop.records import Floats, Frame, HostRates
 MOST = 960
 """Bins. When they are full, each two become one of twice the time."""
 
+_NARROWEST = 0.1  # seconds
+
 SERIES = (
     "score", "cpu", "iowait", "memory", "swap", "read", "written", "received", "sent", "cpu_wait", "memory_wait", "io_wait", "processes",
 )  # fmt: skip
@@ -66,15 +68,16 @@ class Timeline:
         reading = frame.reading
         if not self._readings.any():
             self._first = reading.wall
-            self._width = reading.interval if reading.interval > 0 else 1.0
+            self._width = max(reading.interval, _NARROWEST)
         at = self._place(reading.wall)
-        rank = frame.scores.rank
-        top = int(np.nanargmax(rank)) if rank.size and not np.isnan(rank).all() else -1
+        rank = np.where(np.isfinite(frame.scores.rank), frame.scores.rank, -1.0)
+        top = int(rank.argmax()) if rank.max(initial=-1.0) >= 0 else -1
         score = float(rank[top]) if top >= 0 else math.nan
         if top >= 0 and not self._peak[0, at] >= score:
             self._worst[at] = f"{frame.batch.labels[top].comm} {int(frame.batch.pid[top])}"
         values = np.array([score, *_levels(frame.host), len(reading)])
-        known = values == values
+        known = np.isfinite(values)
+        values[~known] = np.nan
         self._sum[known, at] += values[known]
         self._known[known, at] += 1
         self._peak[:, at] = np.fmax(self._peak[:, at], values)

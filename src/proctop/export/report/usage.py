@@ -92,7 +92,9 @@ class Usage:
         seconds = np.full(len(batch), batch.dt)
         born = batch.born
         seconds[born] = np.maximum(reading.boot - reading.start[born] / reading.info.ticks, YOUNGEST)
-        return np.stack([values[0] * seconds, values[1], _grown_sum(values[2], values[3]) * seconds, frame.scores.rank.astype(np.float64)])
+        rank = frame.scores.rank.astype(np.float64)
+        spent = np.stack([values[0] * seconds, values[1], _grown_sum(values[2], values[3]) * seconds, rank])
+        return np.where(np.isfinite(spent), spent, np.nan)
 
     def _bury(self, batch: Batch, before: Batch | None) -> None:
         if before is None:

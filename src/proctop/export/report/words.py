@@ -10,6 +10,7 @@ from proctop.sanitize import clean
 from proctop.scoring.explain import quantity, span
 
 MISSING = "–"
+_JOINED = "\N{NO-BREAK SPACE}"
 
 _SAID = {
     "cpu": ("cpu", "It used {} of one cpu"),
@@ -97,37 +98,38 @@ def number(value: float, digits: int = 1) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """How long something took.
+    """How long something took; number and unit do not part at the end of a line.
 
-    >>> lasting(14.2), lasting(754), lasting(90000)
-    ('14 s', '12 min 34 s', '1 d 1 h')
+    >>> [lasting(x).replace("\N{NO-BREAK SPACE}", "_") for x in (0.25, 4.0, 14.2, 754, 90000)]
+    ['0.2_s', '4_s', '14_s', '12_min 34_s', '1_d 1_h']
     """
     if seconds != seconds:
         return MISSING
     whole = round(seconds)
     if whole < 10 and abs(seconds - whole) >= 0.05:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}{_JOINED}s"
     units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
     parts: list[str] = []
     for length, unit in units:
         if whole >= length and len(parts) < 2:
-            parts.append(f"{whole // length} {unit}")
+            parts.append(f"{whole // length}{_JOINED}{unit}")
             whole %= length
         elif parts:
             break
-    return " ".join(parts) or "0 s"
+    return " ".join(parts) or f"0{_JOINED}s"
 
 
 def often(per_hour: float) -> str:
     """How rare something is; "" where nobody knows."""
     if not 0 < per_hour < 3600:
         return ""
-    words = lasting(3600 / per_hour).split()
-    return f"once in {' '.join(words[:2])}"
+    return f"once in {lasting(3600 / per_hour).partition(' ')[0]}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """>>> plural(1, "process", "processes"), plural(1200, "reading")
+    """A count and what is counted.
+
+    >>> plural(1, "process", "processes"), plural(1200, "reading")
     ('1 process', '1,200 readings')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -7,14 +7,14 @@ everything new as one matrix. The kernel sets a bit in the head of a slot while 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from mmap import mmap
 
 import numpy as np
 
 from proctop.fields import COUNTER
-from proctop.kernel.bpf.layout import OWN, Names, fill_spent, high, low, names
-from proctop.records import Floats, Index, Ints
+from proctop.kernel.bpf.layout import Names, extras, fill_spent, high, low, names
+from proctop.records import Bools, Floats, Index, Ints
 
 SIZE = 4 << 20
 """Bytes of the ring: 16,384 events, four in a process's life."""
@@ -24,7 +24,7 @@ SLOT = 32
 
 _BUSY = 1 << 31  # include/uapi/linux/bpf.h: BPF_RINGBUF_BUSY_BIT
 _FORK, _EXEC, _EXIT, _FREE = 1, 2, 3, 4
-_SPENT, _CUTIME, _PEAK = slice(11, 26), 25, 26
+_SPENT, _CUTIME, _PEAK, _EXTRA = slice(11, 24), 24, 25, slice(26, 32)
 _ARGS = 11
 _MOST_PENDING = 1 << 16
 
@@ -64,6 +64,7 @@ class Events:
         args: the command line of each exec as far as its first 168 bytes, arguments ended by NUL; ``b""`` = unknown.
         code: int64[exits], exit code; minus the signal that ended it.
         counters: float64[len(fields.COUNTERS), exits], totals of the whole process at its end; NaN = not told.
+        extra: float64[len(layout.EXTRA), exits]; NaN where nobody counts that.
         peak: float64[exits], largest resident memory in bytes.
         lost: events for which there was no room: look at everything again.
     """
@@ -74,6 +75,7 @@ class Events:
     args: tuple[bytes, ...]
     code: Ints
     counters: Floats
+    extra: Floats
     peak: Floats
     lost: int
 
@@ -112,23 +114,31 @@ class Chronicle:
     """Makes :class:`Events` of slots.
 
     ``ticks``, ``page``: clock ticks a second, bytes; ``shift``: ns that this time namespace is ahead in CLOCK_BOOTTIME; ``frees``: the
-    kernel tells when it lets go of a process (else its exit is all there is, and its run time lags by up to a tick).
+    kernel tells when it lets go of a process (else its exit is all there is, and its run time lags by up to a tick); ``counted``: bool[6],
+    which of ``layout.EXTRA`` are.
     """
 
-    def __init__(self, ticks: int, page: int, shift: int, *, frees: bool) -> None:
+    def __init__(self, ticks: int, page: int, shift: int, *, frees: bool, counted: Bools) -> None:
         self._tick = 1_000_000_000 // ticks
         self._page = page
         self._shift = shift
         self._frees = frees
+        self._counted = counted
         self._ended = np.zeros((0, SLOT), dtype=np.int64)  # not let go of yet
+        self._nothing = self._events(self._ended, self._ended, self._ended, 0)
 
     def tell(self, slots: Ints, lost: int, *, nested: bool) -> Events:
         """``nested``: the reader is in a pid namespace of its own, and those let go of have no number there any more."""
+        if not len(slots):
+            return replace(self._nothing, lost=lost)
         kind = low(slots[:, 1])
         births, execs = slots[kind == _FORK], slots[kind == _EXEC]
         exits = slots[kind == _EXIT]
         if self._frees:
             exits = self._match(np.concatenate([self._ended, exits]), slots[kind == _FREE], nested)
+        return self._events(births, execs, exits, lost)
+
+    def _events(self, births: Ints, execs: Ints, exits: Ints, lost: int) -> Events:
         code = low(exits[:, 10])
         lengths = high(execs[:, 10]).tolist()
         args = tuple(row.tobytes()[:length] for row, length in zip(execs[:, _ARGS:], lengths, strict=True))
@@ -139,6 +149,7 @@ class Chronicle:
             args=args,
             code=np.where(code & 0x7F, -(code & 0x7F), code >> 8 & 0xFF),
             counters=self._counters(exits),
+            extra=extras(exits[:, _EXTRA], self._counted),
             peak=exits[:, _PEAK] * float(self._page),
             lost=lost,
         )
@@ -151,7 +162,9 @@ class Chronicle:
         known = ids[at] == wanted if ids.size else np.zeros(wanted.size, dtype=np.bool_)
         out = freed.copy()
         source = ended[first[at[known]]] if ids.size else ended
-        out[known, 1], out[known, 2], out[known, 4] = source[:, 1], source[:, 2], source[:, 4]
+        out[:, _EXTRA] = -1  # not known any more
+        for place in (1, 2, 4, *range(_EXTRA.start, _EXTRA.stop)):
+            out[known, place] = source[:, place]
         self._ended = ended[~np.isin(_identity(ended), wanted)][-_MOST_PENDING:]
         return out[known] if nested else out
 
@@ -170,7 +183,6 @@ class Chronicle:
     def _counters(self, exits: Ints) -> Floats:
         out = np.full((len(COUNTER), len(exits)), np.nan)
         fill_spent(out, exits[:, _SPENT])
-        out[[COUNTER["wait_ns"], COUNTER["blkio_delay"]]] = np.nan  # known of live threads only
         out[COUNTER["ppid"]] = low(exits[:, 2])
         out[COUNTER["cutime"]] = exits[:, _CUTIME]
         return out
@@ -179,6 +191,3 @@ class Chronicle:
 def _identity(slots: Ints) -> Ints:
     """One number for each process: its start in ns and its pid in the first namespace."""
     return slots[:, 3] << 22 | low(slots[:, 5])
-
-
-assert len(OWN) == 15  # `spent` and `wait` of an event are the first 14

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from proctop.kernel.bpf.events import SIZE, Chronicle, Events, Ring
-from proctop.kernel.bpf.layout import KERNEL, RECORD, Names, Walk, counters, high, names
+from proctop.kernel.bpf.layout import EXTRA, KERNEL, RECORD, Names, Walk, counters, extras, high, names
 from proctop.kernel.bpf.libbpf import Object, Refused
+from proctop.kernel.bpf.perf import page_faults
 from proctop.kernel.bpf.tally import Tally
 from proctop.kernel.host import Host, Unreadable
 from proctop.records import Bools, Floats, Ints
@@ -26,13 +27,17 @@ from proctop.records import Bools, Floats, Ints
 OBJECT = "proctop.bpf.o"
 TASKS = "tasks"
 EVENTS = ("forked", "execed", "exited", "freed")
+FAULTS = ("user_fault", "kernel_fault")
+MEMORY = "memory"
 ROUND = 32
 """Sweeps in which every process is looked at, whether it ran or not."""
 
 _MARGIN = 10_000_000  # ns by which clocks of two cpus may disagree
 _CHUNK = 1 << 16  # the kernel hands out 32 KiB at a time
-_SINCE, _ARRIVED, _TASKS, _LEADERS, _PLACE, _LOST, _WANTED = range(7)  # words of struct control
-_BITS = 1024  # words of its bitmap
+_MORE = "_more"  # programs of that name do the same, and look after what is counted by FAULTS and MEMORY
+_SAMPLED = "_sampled"
+_SINCE, _MEMORY, _ARRIVED, _TASKS, _LEADERS, _PLACE, _LOST = range(7)  # words of struct control
+_PIDS = 1 << 16  # entries of its two tables, which come then
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +48,17 @@ class Unavailable:
 
 
 class Asked:
-    """Processes that a sweep wants whether they ran or not: by the low 16 bits of their pids, as the programs look them up."""
+    """Processes that a sweep wants whether they ran or not, by the low 16 bits of their pids: every 32nd, and ``pids``."""
 
     def __init__(self, everything: bool, turn: int, pids: Ints) -> None:
         self.everything = everything
-        self._turn = turn % ROUND
-        self._some = np.zeros(_BITS * 64, dtype=np.bool_)
-        self._some[pids & 0xFFFF] = True
-        self._some[self._turn :: ROUND] = True
+        self.by_pid = np.zeros(_PIDS, dtype=np.bool_)
+        self.by_pid[turn % ROUND :: ROUND] = True
+        self.by_pid[pids & _PIDS - 1] = True
 
     def __call__(self, pid: Ints) -> Bools:
         """bool[n]: was each of these asked for?"""
-        return np.ones(pid.size, dtype=np.bool_) if self.everything else self._some[pid & 0xFFFF]
-
-    def bitmap(self) -> NDArray[np.uint64]:
-        return np.packbits(self._some, bitorder="little").view(np.uint64)
+        return np.ones(pid.size, dtype=np.bool_) if self.everything else self.by_pid[pid & _PIDS - 1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,7 @@ class Tasks:
     Attributes:
         pid: int64[n], in the reader's pid namespace; start: int64[n], ticks since boot: the key.
         counters: float64[len(fields.COUNTERS), n], threads summed; NaN = this kernel does not tell.
+        extra: float64[len(layout.EXTRA), n], since the feed began to count; NaN = it does not.
         uid: int64[n], effective. execs: int64[n], grows whenever the process starts another program.
         comm: S16[n], not made harmless yet. kernel: bool[n], a kernel thread.
         cgroup, cgroup1: int64[n], inode numbers of the version 2 cgroup's directory, and of the version 1 memory controller's (0 = none).
@@ -77,6 +79,7 @@ class Tasks:
     pid: Ints
     start: Ints
     counters: Floats
+    extra: Floats
     uid: Ints
     execs: Ints
     comm: Names
@@ -98,13 +101,16 @@ class Feed:
         refused: program → why it does not run; what it would tell is missing, the rest works.
     """
 
-    def __init__(self, host: Host, programs: Object, shift: int) -> None:
-        self.refused = programs.refused
+    def __init__(self, host: Host, programs: Object, more: bool, shift: int) -> None:
+        self.refused: dict[str, str] = {}
         self._programs = programs
         self._host = host
         self._tick = 1_000_000_000 // host.ticks
         self._shift = shift
-        self._control = np.frombuffer(programs.memory(".bss", writable=True), dtype=np.uint64)
+        memory = programs.memory(".bss", writable=True)
+        self._control = np.frombuffer(memory, dtype=np.uint64, count=_LOST + 1)
+        tables = np.frombuffer(memory, dtype=np.bool_, offset=self._control.nbytes)
+        self._wanted, self._ended = tables[:_PIDS], tables[_PIDS : 2 * _PIDS]
         self._buffer = np.zeros(1 << 18, dtype=np.uint8)
         self._tally = Tally()
         self._next = np.zeros(0, dtype=np.int64)  # pids to look at in any case
@@ -112,45 +118,76 @@ class Feed:
         self._arrived = 0
         self._ring: Ring | None = None
         self._lost = 0
+        self._suffix = _MORE if more else ""
+        self._width = RECORD + len(EXTRA) * more
+        self._counted = np.zeros(len(EXTRA), dtype=np.bool_)
 
     @classmethod
-    def open(cls, host: Host) -> Feed | Unavailable:
-        """Load and attach what this kernel takes; nothing is left behind however this program ends."""
-        every = (TASKS, *EVENTS)
+    def open(cls, host: Host, *, faults: bool = True, memory: bool = False) -> Feed | Unavailable:
+        """Load and attach what this kernel takes; nothing is left behind however this program ends.
+
+        ``faults``: count page faults of user mode and of the kernel apart, which costs each of them 0.1 µs. ``memory``: count what is mapped,
+        unmapped and taken by brk, which makes every system call of the host 0.1 µs slower (``python -m benchmarks.overhead``).
+        """
+        extra = (*(FAULTS if faults else ()), *((MEMORY,) if memory else ()))
+        every = (TASKS, *EVENTS, *extra)
         if not host.own_pids():
             return Unavailable(dict.fromkeys(every, f"{host.proc} numbers processes as another pid namespace does"))
-        image = pkgutil.get_data(__package__, OBJECT)
-        assert image is not None
-        try:
-            programs = Object(image, every)
-        except Refused as refused:
-            return Unavailable(dict.fromkeys(every, str(refused)))
-        if not programs.attach(TASKS):
-            programs.close()
-            return Unavailable({name: programs.refused.get(name, programs.refused[TASKS]) for name in every})
-        feed = cls(host, programs, _boottime_shift(host))
-        try:
-            feed._walk()  # tells the programs which pid namespace is the reader's
-        except OSError as error:
-            feed.close()
-            return Unavailable(dict.fromkeys(every, f"the task iterator cannot be read: {error.strerror}"))
-        feed._listen()
-        return feed
+        refused: dict[str, str] = {}
+        for more in (True, False) if extra else (False,):
+            try:
+                feed = cls(host, _load(extra, more), more, _boottime_shift(host))
+            except Refused as why:
+                refused = dict.fromkeys(every, str(why)) | refused
+                continue
+            try:
+                feed._walk()  # tells the programs which pid namespace is the reader's
+            except OSError as error:
+                feed.close()
+                return Unavailable(dict.fromkeys(every, f"the task iterator cannot be read: {error.strerror}"))
+            feed._listen()
+            if more:
+                feed._count(extra)
+            else:
+                feed.refused |= {name: why for name, why in refused.items() if name in extra}
+            return feed
+        return Unavailable(refused)
 
     def _listen(self) -> None:
         """Attach the tracepoints: without births, starts of programs or ends the others still tell theirs."""
-        attached = [name for name in EVENTS if self._programs.attach(name)]
+        attached = [name for name in EVENTS if self._attach(name, "exited" + self._suffix if name == "exited" else name)]
         if attached:
             page = self._host.page
             self._ring = Ring(
                 self._programs.memory("events", page, writable=True), self._programs.memory("events", page + SIZE, page), page
             )
-        self._chronicle = Chronicle(self._host.ticks, self._host.page, self._shift, frees="freed" in attached)
+        frees = "freed" in attached
+        self._chronicle = Chronicle(self._host.ticks, self._host.page, self._shift, frees=frees, counted=self._counted)
+
+    def _count(self, extra: tuple[str, ...]) -> None:
+        """Attach what counts more than the kernel does."""
+        self._control[_MEMORY] = MEMORY in extra
+        for name in extra:
+            if name == MEMORY:
+                self._counted[2:] = self._attach(name, name)
+            elif platform.machine() == "x86_64":
+                self._counted[FAULTS.index(name)] = self._attach(name, name)
+            else:
+                events = page_faults(sorted(os.sched_getaffinity(0)), user=name == FAULTS[0])
+                self._counted[FAULTS.index(name)] = self._attach(name, name + _SAMPLED, events)
+
+    def _attach(self, name: str, program: str, events: Iterator[int] | None = None) -> bool:
+        if self._programs.attach(program, events):
+            return True
+        self.refused[name] = self._programs.refused[program]
+        return False
 
     def sweep(self, full: bool = False) -> Tasks:
         """What ran since the last sweep; ``full``: everything, as the first sweep is in any case. Raises OSError."""
-        asked = Asked(full or not self._arrived or not self._turn, self._turn, self._next)
-        self._control[_WANTED:] = asked.bitmap()
+        ended = self._ended.nonzero()[0]
+        self._ended[ended] = False
+        asked = Asked(full or not self._arrived or not self._turn, self._turn, np.concatenate([self._next, ended]))
+        self._wanted[:] = asked.by_pid
         self._control[_SINCE] = 0 if asked.everything else max(0, self._arrived - _MARGIN)
         walk = self._walk()
         sums = self._tally.add(walk, asked)
@@ -162,6 +199,7 @@ class Feed:
             pid=walk.pid[sums.row],
             start=(columns[2] + self._shift) // self._tick,
             counters=counters(columns, sums.spent, self._host.page),
+            extra=extras(rows[:, RECORD:], self._counted) if self._suffix else np.full((len(EXTRA), len(rows)), np.nan),
             uid=high(columns[1]),
             execs=columns[12],
             comm=names(rows, 4),
@@ -175,7 +213,7 @@ class Feed:
 
     def _walk(self) -> Walk:
         """Read the iterator from begin to end. Raises OSError."""
-        fd = self._programs.iterate(TASKS)
+        fd = self._programs.iterate(TASKS + self._suffix)
         used = 0
         try:
             while True:
@@ -191,7 +229,7 @@ class Feed:
         finally:
             os.close(fd)
         self._arrived = int(self._control[_ARRIVED])
-        return Walk(self._buffer[:used].view(np.int64).reshape(-1, RECORD))
+        return Walk(self._buffer[:used].view(np.int64).reshape(-1, self._width))
 
     def events(self) -> Events:
         """What happened since the last call."""
@@ -202,8 +240,23 @@ class Feed:
     def close(self) -> None:
         """Detach and unload."""
         self._ring = None
-        del self._control
+        del self._control, self._wanted, self._ended
         self._programs.close()
+
+
+def _load(extra: tuple[str, ...], more: bool) -> Object:
+    """The programs, the task iterator among them and attached. Raises Refused."""
+    image = pkgutil.get_data(__package__, OBJECT)
+    assert image is not None
+    suffix = _MORE if more else ""
+    sampled = "" if platform.machine() == "x86_64" else _SAMPLED
+    counting = [name + sampled * (name in FAULTS) for name in extra] if more else []
+    listening = ["exited" + suffix if name == "exited" else name for name in EVENTS]
+    programs = Object(image, [TASKS + suffix, *listening, *counting], () if more else ("extras",))
+    if not programs.attach(TASKS + suffix):
+        programs.close()
+        raise Refused(programs.refused[TASKS + suffix])
+    return programs
 
 
 def _boottime_shift(host: Host) -> int:

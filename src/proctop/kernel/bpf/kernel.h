@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#define __unused __attribute__((unused))
+
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;
@@ -20,8 +22,10 @@ typedef __u32 __wsum;
 typedef __u64 u64;
 typedef _Bool bool;
 
-enum { BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_MAP_TYPE_TASK_STORAGE = 29 };
+enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_RB_NO_WAKEUP = 1 };
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { GROUP_EXIT = 4 }; /* SIGNAL_GROUP_EXIT, include/linux/sched/signal.h */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -80,6 +84,7 @@ struct mm_struct {
 	unsigned long total_vm;
 	unsigned long data_vm;
 	unsigned long hiwater_rss;
+	unsigned long brk;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	struct percpu_counter rss_stat[4]; /* since 6.2 */
@@ -148,6 +153,8 @@ struct task_delay_info {
 };
 
 struct thread_info {
+	unsigned long flags;
+	__u32 status;
 	__u32 cpu;
 };
 
@@ -181,6 +188,16 @@ struct task_struct {
 struct task_struct___old {
 	long state; /* before 5.14 */
 	__u32 cpu;  /* before 5.16 */
+};
+
+struct pt_regs___x86 {
+	unsigned long si;
+	unsigned long orig_ax;
+};
+
+struct pt_regs___arm64 {
+	u64 regs[31];
+	int syscallno;
 };
 
 struct seq_file;

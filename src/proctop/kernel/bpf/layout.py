@@ -1,6 +1,6 @@
 """What the programs of ``proctop.bpf.c`` write, as matrices of 64-bit words. Pure; its structures and the places here are one contract.
 
-A record of the task iterator is 48 words, an event 31. Matrices hold one record per row as they come; two 32-bit numbers share a word,
+A record of the task iterator is 48 words, 6 more where extras are counted, an event 31. Matrices hold one record per row as they come; two 32-bit numbers share a word,
 the first in its low half (all machines in question are little endian).
 """
 
@@ -25,6 +25,12 @@ SPENT: Final = (
 
 OWN: Final = (*SPENT, "wait_ns", "blkio_delay")
 """What it counts for each live thread."""
+
+EXTRA: Final = (
+    *("user_faults", "kernel_faults"),
+    *("vm_mmap_bytes", "vm_munmap_bytes", "vm_brk_grow_bytes", "vm_brk_shrink_bytes"),
+)
+"""What only these programs count, by process and since they run: ``struct extra``."""
 
 RECORD: Final = 48
 _DEAD, _LIVE = 20, 33  # places of the two struct spent
@@ -70,7 +76,7 @@ def names(rows: Ints, place: int) -> Names:
 
 
 class Walk:
-    """One read of the task iterator: ``rows`` is int64[n, 48], ascending by thread.
+    """One read of the task iterator: ``rows`` is int64[n, 48 or 54], ascending by thread.
 
     Attributes:
         pid, tid, start, began: int64[n]; nanoseconds of CLOCK_BOOTTIME at which the process and the thread began.
@@ -87,14 +93,14 @@ class Walk:
         self.start, self.began = rows[:, 2], rows[:, 3]
         self.running: Bools = low(rows[:, 7]) != 0
         self.threads = high(rows[:, 9])
-        self.dead, self.own = rows[:, _DEAD:_LIVE], rows[:, _LIVE:]
+        self.dead, self.own = rows[:, _DEAD:_LIVE], rows[:, _LIVE:RECORD]
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 def counters(columns: Ints, spent: Ints, page: int) -> Floats:
-    """float64[len(COUNTERS), m]: from int64[48, m], one record of each process by columns, and int64[m, 15], its sums."""
+    """float64[len(COUNTERS), m]: from int64[48 or more, m], one record of each process by columns, and int64[m, 15], its sums."""
     out = np.empty((len(COUNTER), columns.shape[1]))
     fill_spent(out, spent, columns[18], columns[19])
     out[COUNTER["ppid"]] = low(columns[1])
@@ -116,18 +122,25 @@ def counters(columns: Ints, spent: Ints, page: int) -> Floats:
 
 
 def fill_spent(out: Floats, spent: Ints, prev_utime: Ints | int = 0, prev_stime: Ints | int = 0) -> None:
-    """Put sums, int64[m, 15], into the rows of their names, user and system time adjusted as ``/proc`` shows them.
+    """Put sums, int64[m, 15 or 13] in the order of OWN, into the rows of their names, user and system time adjusted as ``/proc`` shows them.
 
     The kernel counts both by ticks and scales them to the run time it knows in nanoseconds, never below what it said before
     (kernel/sched/cputime.c: cputime_adjust).
     """
-    out[_SPENT_ROWS] = spent.T
+    out[_SPENT_ROWS[: spent.shape[1]]] = spent.T
     run, ticks = out[COUNTER["run_ns"]], out[_UTIME] + out[_STIME]
     system = np.floor(run * (out[_STIME] / np.maximum(ticks, 1.0)))
     system = np.minimum(np.maximum(system, prev_stime), run)
     user = np.maximum(run - system, prev_utime)
     out[_UTIME] = user
     out[_STIME] = np.maximum(run - user, 0.0)
+
+
+def extras(words: Ints, counted: Bools) -> Floats:
+    """float64[6, n] of int64[n, 6]; NaN where not ``counted`` (bool[6]) or negative."""
+    out: Floats = words.T.astype(np.float64)
+    out[(words.T < 0) | ~counted[:, None]] = np.nan
+    return out
 
 
 def states(state: Ints, exit_state: Ints) -> Ints:

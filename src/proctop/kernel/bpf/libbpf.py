@@ -62,6 +62,7 @@ _POINTER_TO = {
     "bpf_object__next_program": [c_void_p, c_void_p],
     "bpf_object__find_map_by_name": [c_void_p, c_char_p],
     "bpf_program__attach": [c_void_p],
+    "bpf_program__attach_perf_event": [c_void_p, c_int],
 }
 _NUMBER = {
     "bpf_object__load": [c_void_p],
@@ -69,6 +70,7 @@ _NUMBER = {
     "bpf_link__fd": [c_void_p],
     "bpf_link__destroy": [c_void_p],
     "bpf_map__fd": [c_void_p],
+    "bpf_map__set_autocreate": [c_void_p, ctypes.c_bool],
     "bpf_iter_create": [c_int],
 }
 
@@ -98,10 +100,10 @@ class Object:
         refused: program → why it could not be loaded or attached.
     """
 
-    def __init__(self, image: bytes, programs: Iterable[str]) -> None:
+    def __init__(self, image: bytes, programs: Iterable[str], without: Iterable[str] = ()) -> None:
         """Load ``programs`` out of ``image`` (the bytes of an ELF file); costs about 50 ms of cpu, without the interpreter's lock.
 
-        A program that the kernel refuses is left out and the rest tried again.
+        A program that the kernel refuses is left out and the rest tried again. Maps named in ``without`` are not made.
 
         Raises:
             Refused: none could be loaded.
@@ -109,10 +111,11 @@ class Object:
         self._library, self._messages = _library()
         self._image = ctypes.create_string_buffer(image, len(image))  # libbpf reads it until the object is closed
         self._object: int | None = None
-        self._links: dict[str, int] = {}
+        self._links: dict[str, list[int]] = {}
         self._maps: list[mmap] = []
         self.refused: dict[str, str] = {}
         self.loaded = list(programs)
+        self._without = tuple(without)
         while self.loaded:
             self._messages.drain()
             error = self._load()
@@ -136,6 +139,8 @@ class Object:
         program = None
         while program := self._library.bpf_object__next_program(self._object, program):
             self._library.bpf_program__set_autoload(program, program in wanted)
+        for name in self._without:
+            self._library.bpf_map__set_autocreate(self._map(name), False)
         error = -int(self._library.bpf_object__load(self._object))
         if error:
             self._library.bpf_object__close(self._object)
@@ -148,21 +153,39 @@ class Object:
             raise Refused(f"the object file has no program {name}")
         return int(program)
 
-    def attach(self, name: str) -> bool:
-        """Let a loaded program run; False = it cannot, and ``refused`` says why."""
+    def _map(self, name: str) -> int:
+        place = self._library.bpf_object__find_map_by_name(self._object, name.encode())
+        if not place:
+            raise Refused(f"the object file has no map {name}")
+        return int(place)
+
+    def attach(self, name: str, events: Iterable[int] | None = None) -> bool:
+        """Let a loaded program run: where its section says, or at ``events`` (descriptors of perf events, which are taken over).
+
+        False = it cannot, and ``refused`` says why.
+        """
         if name not in self.loaded:
             return False
         self._messages.drain()
-        link = self._library.bpf_program__attach(self._program(name))
-        if link:
-            self._links[name] = link
+        program = self._program(name)
+        links = self._links.setdefault(name, [])
+        code = 0
+        try:
+            if events is None:
+                links.append(self._library.bpf_program__attach(program) or 0)
+            else:
+                for fd in events:
+                    links.append(self._library.bpf_program__attach_perf_event(program, fd) or 0)
+        except OSError as error:
+            code = error.errno or errno.EIO
+        if links and all(links) and not code:
             return True
-        self.refused[name] = reason(ctypes.get_errno() or errno.EINVAL, self._messages.drain())
+        self.refused[name] = reason(code or ctypes.get_errno() or errno.EINVAL, self._messages.drain())
         return False
 
     def iterate(self, name: str) -> int:
         """A descriptor from which an attached iterator is read once, from begin to end. Raises OSError."""
-        fd = int(self._library.bpf_iter_create(self._library.bpf_link__fd(self._links[name])))
+        fd = int(self._library.bpf_iter_create(self._library.bpf_link__fd(self._links[name][0])))
         if fd < 0:
             code = ctypes.get_errno() or errno.EIO
             raise OSError(code, os.strerror(code))
@@ -173,9 +196,7 @@ class Object:
 
         ``bpf_map__initial_value`` is no way to it: in libbpf 1.1 that is not the live memory. Raises OSError.
         """
-        place = self._library.bpf_object__find_map_by_name(self._object, name.encode())
-        if not place:
-            raise OSError(errno.ENOENT, f"the object file has no map {name}")
+        place = self._map(name)
         size = length or self._library.bpf_map__value_size(place)
         memory = mmap(self._library.bpf_map__fd(place), size, MAP_SHARED, PROT_READ | PROT_WRITE * writable, offset=offset)
         self._maps.append(memory)
@@ -183,7 +204,7 @@ class Object:
 
     def close(self) -> None:
         """Detach and unload everything. Views of :meth:`memory` must be gone by then."""
-        for link in self._links.values():
+        for link in [link for links in self._links.values() for link in links if link]:
             self._library.bpf_link__destroy(link)
         self._links.clear()
         for memory in self._maps:
@@ -203,7 +224,7 @@ def reason(code: int, said: Iterable[str]) -> str:
     'this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable'
     """
     text = "\n".join(said)
-    if "ulimit -l" in text and os.geteuid() == 0:
+    if code == errno.EPERM and "ulimit -l" in text and "map '" in text:
         return "the limit of locked memory is too low: ulimit -l unlimited"
     if code in (errno.EPERM, errno.EACCES) and "PROG LOAD LOG" not in text:
         if os.geteuid() == 0:

@@ -13,7 +13,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Shared with the reader, which maps this memory. */
 struct control {
 	/* by the reader */
-	__u64 since; /* leave out what last got a cpu before this time of the scheduler's clock; 0 = leave out nothing */
+	__u64 since;  /* leave out what last got a cpu before this time of the scheduler's clock; 0 = leave out nothing */
+	__u64 memory; /* 1 = look after program breaks */
 	/* by the task iterator */
 	__u64 arrived; /* when the reader itself got the cpu on which it began this walk */
 	__u64 tasks;   /* seen in this walk */
@@ -22,8 +23,10 @@ struct control {
 	__u32 ns;      /* its number */
 	/* by the tracepoints */
 	__u64 lost; /* events for which the ring had no room */
-	/* by the reader: processes wanted whether they ran or not, a bit for the low 16 bits of their pid */
-	__u64 wanted[1024];
+	/* By the low 16 bits of a pid. wanted, by the reader: look at the process whether it ran or not; ended, by the tracepoints: one of
+	 * its threads has, and left its share to the others */
+	__u8 wanted[65536];
+	__u8 ended[65536];
 } control;
 
 /* What threads spend. A process's is the sum over live threads and what its dead ones left in signal_struct. */
@@ -58,6 +61,12 @@ struct record {
 	__u64 blkio;
 };
 
+/* What the kernel itself does not count, since we began to: of a process. It follows a record of tasks_more. */
+struct extra {
+	__u64 user_faults, kernel_faults;
+	__u64 mapped, unmapped, grown, shrunk; /* bytes */
+};
+
 enum kind { FORK = 1, EXEC, EXIT, FREE };
 
 struct event {
@@ -72,9 +81,9 @@ struct event {
 	union {
 		struct {
 			struct spent spent;
-			__u64 wait;
 			__u64 cutime;
 			__u64 peak; /* pages */
+			struct extra extra;
 		};
 		char args[168];
 	};
@@ -86,6 +95,20 @@ struct {
 	__uint(max_entries, 4 << 20);
 } events SEC(".maps");
 
+
+/* Kept with the leader of a process, gone with it. */
+struct counted {
+	struct extra extra;
+	__u64 brk;   /* the program break as we know it */
+	__u64 execs; /* of the program that it belongs to, plus one */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct counted);
+} extras SEC(".maps");
 
 enum has { KERNEL = 1, IO = 2, STORAGE = 4, WAIT = 8, DELAYS = 16 };
 
@@ -215,18 +238,18 @@ static __always_inline __u64 old_cgroup(struct css_set *set)
 }
 
 /* Every thread that ran since the reader's last walk, or whose process is wanted; in the reader's pid namespace, in ascending order. */
-SEC("iter/task")
-int tasks(struct bpf_iter__task *ctx)
+static __always_inline int walk(struct bpf_iter__task *ctx, bool more)
 {
 	struct task_struct *task = ctx->task, *leader, *me;
 	struct signal_struct *signal;
-	struct record record = {};
-	struct pid_namespace *ns;
 	struct task_delay_info *delays;
+	struct counted *counted;
+	struct pid_namespace *ns;
 	struct css_set *set;
 	struct mm_struct *mm;
-	struct pid *pid;
-	__u32 running;
+	struct record record;
+	struct pid *number_of_me;
+	__u32 running, pid;
 	bool leads;
 
 	if (!task)
@@ -234,19 +257,21 @@ int tasks(struct bpf_iter__task *ctx)
 	if (ctx->meta->seq_num == 0) {
 		me = (void *)bpf_get_current_task();
 		control.arrived = BPF_CORE_READ(me, sched_info.last_arrival);
-		pid = BPF_CORE_READ(me, thread_pid);
-		control.level = BPF_CORE_READ(pid, level);
-		ns = upid_of(pid, control.level).ns;
+		number_of_me = BPF_CORE_READ(me, thread_pid);
+		control.level = BPF_CORE_READ(number_of_me, level);
+		ns = upid_of(number_of_me, control.level).ns;
 		control.ns = BPF_CORE_READ(ns, ns.inum);
 		control.tasks = control.leaders = 0;
 	}
-	record.pid = control.level ? process_number(task) : task->tgid;
+	pid = control.level ? process_number(task) : task->tgid;
 	leads = task->pid == task->tgid;
 	running = state_of(task) == 0;
 	if (bpf_core_field_exists(task->sched_info.last_arrival) && !running && task->sched_info.last_arrival < control.since &&
-	    !(control.wanted[record.pid >> 6 & 1023] >> (record.pid & 63) & 1))
+	    !control.wanted[pid & 0xffff])
 		goto seen;
 
+	__builtin_memset(&record, 0, sizeof(record));
+	record.pid = pid;
 	leader = task->group_leader;
 	signal = task->signal;
 	record.tid = number(task);
@@ -298,10 +323,35 @@ int tasks(struct bpf_iter__task *ctx)
 	}
 	if (bpf_seq_write(ctx->meta->seq, &record, sizeof(record)))
 		return 0; /* no room in the buffer: the kernel comes again with this task */
+	if (more) {
+		__builtin_memset(&record, 0, sizeof(struct extra));
+		counted = bpf_task_storage_get(&extras, leader, 0, control.memory);
+		if (counted) {
+			__builtin_memcpy(&record, &counted->extra, sizeof(struct extra));
+			if (mm && control.memory && counted->execs != leader->self_exec_id + 1) {
+				counted->brk = mm->brk;
+				counted->execs = leader->self_exec_id + 1;
+			}
+		}
+		if (bpf_seq_write(ctx->meta->seq, &record, sizeof(struct extra)))
+			return 0;
+	}
 seen:
 	control.tasks++;
 	control.leaders += leads;
 	return 0;
+}
+
+SEC("iter/task")
+int tasks(struct bpf_iter__task *ctx)
+{
+	return walk(ctx, 0);
+}
+
+SEC("iter/task")
+int tasks_more(struct bpf_iter__task *ctx)
+{
+	return walk(ctx, 1);
 }
 
 /* Room in the ring for an event of a process, filled in as far as every kind has it; 0 = none, or no business of the reader's. */
@@ -387,32 +437,49 @@ static __always_inline void total(struct event *event, struct signal_struct *sig
 	add_up(&event->spent, signal);
 	event->cutime = signal->cutime + signal->cstime;
 	event->peak = signal->maxrss;
-	event->wait = 0;
+	__builtin_memset(&event->extra, 0, sizeof(event->extra));
 }
 
-/* The last thread of a process is about to end: its totals as the scheduler last looked, without threads that end at the same moment. */
-SEC("tp_btf/sched_process_exit")
-int exited(u64 *ctx)
+/* A thread is about to end. If it is the last one, the process is: its totals as the scheduler last looked, without threads that end at
+ * the same moment. */
+static __always_inline int ended(u64 *ctx, bool more)
 {
-	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *task = (void *)ctx[0], *leader = task->group_leader;
 	struct signal_struct *signal = task->signal;
-	struct task_struct *leader;
+	struct counted *counted;
 	struct event *event;
+	__u32 pid = process_number(task);
 
-	if (signal->live.counter)
+	if (signal->live.counter) {
+		control.ended[pid & 0xffff] = 1;
 		return 0;
-	leader = BPF_CORE_READ(task, group_leader);
-	event = begin(EXIT, leader, process_number(task));
+	}
+	event = begin(EXIT, leader, pid);
 	if (!event)
 		return 0;
 	event->code = exit_code(leader);
 	total(event, signal);
 	event->spent.run += task->se.sum_exec_runtime;
 	add_up(&event->spent, task);
-	if (bpf_core_field_exists(task->sched_info.run_delay))
-		event->wait = task->sched_info.run_delay;
+	if (more) {
+		counted = bpf_task_storage_get(&extras, leader, 0, 0);
+		if (counted)
+			event->extra = counted->extra;
+	}
 	finish(event);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int exited(u64 *ctx)
+{
+	return ended(ctx, 0);
+}
+
+SEC("tp_btf/sched_process_exit")
+int exited_more(u64 *ctx)
+{
+	return ended(ctx, 1);
 }
 
 /* A process was waited for and the kernel lets go of it: its exact totals. It has no number any more but the one in the first namespace. */
@@ -431,5 +498,94 @@ int freed(u64 *ctx)
 	event->code = exit_code(task);
 	total(event, signal);
 	finish(event);
+	return 0;
+}
+
+static __always_inline struct counted *mine(void)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+
+	return bpf_task_storage_get(&extras, me->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline int fault(bool user)
+{
+	struct counted *counted = mine();
+
+	if (counted)
+		__sync_fetch_and_add(user ? &counted->extra.user_faults : &counted->extra.kernel_faults, 1);
+	return 0;
+}
+
+/* On x86. Elsewhere these tracepoints do not exist, or never fire: there the software events below, dearer, do. */
+SEC("tp_btf/page_fault_user")
+int user_fault(void *ctx __unused)
+{
+	return fault(1);
+}
+
+SEC("tp_btf/page_fault_kernel")
+int kernel_fault(void *ctx __unused)
+{
+	return fault(0);
+}
+
+SEC("perf_event")
+int user_fault_sampled(void *ctx __unused)
+{
+	return fault(1);
+}
+
+SEC("perf_event")
+int kernel_fault_sampled(void *ctx __unused)
+{
+	return fault(0);
+}
+
+/* Memory system calls, at their exit: the registers still hold what was asked for. Every system call of the host passes here, so this one
+ * runs only where someone wants it. The break is known before its first change: libraries ask for it, and the iterator looks. */
+SEC("tp_btf/sys_exit")
+int memory(u64 *ctx)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct pt_regs___arm64 *arm64 = (void *)ctx[0];
+	struct pt_regs___x86 *x86 = (void *)ctx[0];
+	enum { NONE, MMAP, MUNMAP, BRK } call = NONE;
+	unsigned long asked, result = ctx[1];
+	struct counted *counted;
+	int number;
+
+	if (bpf_core_field_exists(x86->orig_ax)) {
+		number = BPF_CORE_READ(x86, orig_ax);
+		call = number == 9 ? MMAP : number == 11 ? MUNMAP : number == 12 ? BRK : NONE;
+		if (call == NONE || me->thread_info.status & 2) /* TS_COMPAT: other numbers */
+			return 0;
+		asked = BPF_CORE_READ(x86, si);
+	} else if (bpf_core_field_exists(arm64->syscallno)) {
+		number = BPF_CORE_READ(arm64, syscallno);
+		call = number == 222 ? MMAP : number == 215 ? MUNMAP : number == 214 ? BRK : NONE;
+		if (call == NONE || me->thread_info.flags >> 22 & 1) /* TIF_32BIT */
+			return 0;
+		asked = BPF_CORE_READ(arm64, regs[1]);
+	} else {
+		return 0;
+	}
+	counted = mine();
+	if (!counted)
+		return 0;
+	if (call == MMAP && result < -4095UL) {
+		__sync_fetch_and_add(&counted->extra.mapped, asked);
+	} else if (call == MUNMAP && !result) {
+		__sync_fetch_and_add(&counted->extra.unmapped, asked);
+	} else if (call == BRK) {
+		if (counted->execs == me->self_exec_id + 1) {
+			if (result > counted->brk)
+				counted->extra.grown += result - counted->brk;
+			else
+				counted->extra.shrunk += counted->brk - result;
+		}
+		counted->brk = result;
+		counted->execs = me->self_exec_id + 1;
+	}
 	return 0;
 }

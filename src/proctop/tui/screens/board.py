@@ -120,7 +120,6 @@ class Board(Screen[None]):
         self.shown = frame
         self._host.show(frame, rates)
         self._arrange()
-        self.show_mode()
         for screen in self.app.screen_stack:
             if isinstance(screen, ProcessDetail):
                 screen.show(frame, self.proctop.deck.moment)

@@ -214,7 +214,7 @@ class ProcessDetail(Reader):
     def _closer(self, columns: int) -> Text:
         detail = self._detail if self._moment == NOW else None
         if detail is None:
-            detail = "another host, or a recording, tells no more" if self._look is None else "told of now only"
+            detail = "another host or a recording tells no more" if self._look is None else "told of now only"
         if isinstance(detail, str):
             return [*heading("A closer look"), *wrapped("", detail, columns, "soft")]
         out = heading("A closer look")
