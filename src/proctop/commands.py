@@ -87,7 +87,7 @@ def collect(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> i
             said = engine.trouble
             print(f"proctop: {said or f'recording again, {engine.lost} readings are lost'}", file=sys.stderr)
     engine.stop()
-    return FAILURE if engine.trouble else 0
+    return FAILURE if engine.unrecorded else 0
 
 
 def _unread(seconds: float) -> bool:

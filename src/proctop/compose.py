@@ -242,7 +242,7 @@ def engine_of(settings: Settings, info: HostInfo, stack: ExitStack) -> Recording
 def _end(engine: RecordingEngine) -> None:
     """Close what the engine writes; what could not be recorded or kept is told once the screen has gone."""
     engine.close()
-    for said in filter(None, (engine.trouble, engine.unkept)):
+    for said in filter(None, (engine.unrecorded, engine.unkept)):
         print(f"proctop: {said}", file=sys.stderr)
 
 

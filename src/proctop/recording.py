@@ -69,8 +69,8 @@ class RecordingEngine(Engine):
 
     @property
     def trouble(self) -> str:
-        """Why readings are not recorded now, or could not be at the end of the last recording; "" = all is well."""
-        tape = self._tape or self._left
+        """Why readings are not recorded now, "" = they are, or are not to be."""
+        tape = self._tape
         return "" if tape is None else tape.trouble
 
     @property
@@ -78,6 +78,12 @@ class RecordingEngine(Engine):
         """Readings that are missing in this recording, or in the last."""
         tape = self._tape or self._left
         return 0 if tape is None else tape.lost
+
+    @property
+    def unrecorded(self) -> str:
+        """Why the end of the last recording is missing, "" = it is not, or the next has begun."""
+        tape = self._left
+        return "" if tape is None else tape.trouble
 
     @property
     def unkept(self) -> str:
@@ -116,7 +122,7 @@ class RecordingEngine(Engine):
         tape = self._tape
         if tape is not None:
             tape.write(frame)
-        told = [said for said in (tape.trouble if tape is not None else "", self.unkept) if said]
+        told = [said for said in (self.trouble, self.unkept) if said]
         return replace(frame, reading=replace(reading, notes=(*reading.notes, *told))) if told else frame
 
     def _end(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 from conftest import Require
 from proctop.kernel.bpf import feed as feed_module
 from proctop.kernel.bpf import libbpf
-from proctop.kernel.bpf.feed import EVENTS, TASKS, Feed, Unavailable
+from proctop.kernel.bpf.feed import EVENTS, FAULTS, TASKS, Feed, Unavailable
 from proctop.kernel.host import Host
 
 OPEN = """
@@ -66,7 +66,7 @@ def run(*wrapper: str, script: str = OPEN + TELL) -> dict[str, object]:
 
 def reasons(answer: dict[str, object]) -> set[str]:
     why = answer["why"]
-    assert isinstance(why, dict) and set(why) == {TASKS, *EVENTS}
+    assert isinstance(why, dict) and set(why) == {TASKS, *EVENTS, *FAULTS}
     assert all("\n" not in line for line in why.values())
     return set(why.values())
 
@@ -176,7 +176,7 @@ def test_in_a_time_namespace_of_its_own() -> None:
 def loaded() -> set[int]:
     """Ids of our programs that are in the kernel."""
     text = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, check=True).stdout
-    return {program["id"] for program in json.loads(text) if program.get("name") in (TASKS, *EVENTS)}
+    return {program["id"] for program in json.loads(text) if str(program.get("name")).removesuffix("_more") in (TASKS, *EVENTS, *FAULTS)}
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None])
@@ -187,7 +187,7 @@ def test_nothing_is_left_behind(end: signal.Signals | None, require: Require) ->
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None and child.stdout is not None
         assert child.stdout.readline()
-        assert len(loaded() - before) == 1 + len(EVENTS)
+        assert len(loaded() - before) == 1 + len(EVENTS) + len(FAULTS)
         if end is not None:
             child.send_signal(end)
     deadline = time.monotonic() + 10  # the kernel takes programs apart after a grace period

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ import pytest
 from conftest import Require
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
-from proctop.kernel.bpf.events import Events
+from proctop.kernel.bpf import perf
+from proctop.kernel.bpf.events import SIZE, Events
 from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
+from proctop.kernel.bpf.layout import EXTRA
 from proctop.kernel.host import Host
 
 CROWD = Path(__file__).parents[1] / "bpf_crowd.py"
@@ -250,6 +253,24 @@ def test_a_zombie_is_no_exit_yet(feed: Feed) -> None:
     assert told[-1].exits.pid.tolist().count(child) == 1 and 3 in told[-1].code
 
 
+def test_what_finds_no_room_is_counted(feed: Feed) -> None:
+    feed.events()
+    ring = feed._ring
+    assert ring is not None
+    ring._taken -= np.uint64(SIZE - 512)  # as if nothing had been read for that long: there is room for two
+    for _ in range(3):
+        subprocess.run(["true"], check=True)
+    ring._taken += np.uint64(SIZE - 512)
+    events = feed.events()
+    assert events.lost >= 3 and len(events.births) + len(events.execs) <= 2
+    assert feed.events().lost == 0
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert child in feed.events().births.pid
+
+
 def test_processes_alive_are_counted(feed: Feed) -> None:
     with crowd("threads", 10):
         tasks = feed.sweep(full=True)
@@ -258,3 +279,57 @@ def test_processes_alive_are_counted(feed: Feed) -> None:
 
 def test_every_program_runs_here(feed: Feed) -> None:
     assert feed.refused == {} and len(EVENTS) == 4
+
+
+MEGA = 1 << 20
+WORK = """
+import ctypes, mmap, os, sys
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+print(flush=True)
+sys.stdin.readline()
+for _ in range(10):
+    pages = mmap.mmap(-1, 5 << 20)
+    for place in range(0, 5 << 20, mmap.PAGESIZE):
+        pages[place] = 1
+    pages.close()
+libc.sbrk(ctypes.c_long(3 << 20))
+libc.sbrk(ctypes.c_long(-(2 << 20)))
+with open("/dev/zero", "rb", buffering=0) as zero:
+    zero.readinto(mmap.mmap(-1, 4 << 20))
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("machine", ["", "aarch64"])
+def test_what_a_known_workload_maps_and_faults_in(machine: str, require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``aarch64``: software events in the place of tracepoints, which work here too."""
+    if machine:
+        monkeypatch.setattr(platform, "machine", lambda: machine)
+        monkeypatch.setitem(perf._CALL, machine, perf._CALL[os.uname().machine])
+    feed = Feed.open(Host.this(), memory=True)
+    assert isinstance(feed, Feed) and not feed.refused
+    with subprocess.Popen([sys.executable, "-S", "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        tasks = feed.sweep(full=True)
+        before, first = of(tasks, child.pid), tasks.extra[:, tasks.pid.tolist().index(child.pid)]
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline()
+        tasks = feed.sweep()
+        rise = dict(zip(EXTRA, tasks.extra[:, tasks.pid.tolist().index(child.pid)] - first, strict=True))
+        faults = of(tasks, child.pid)["minflt"] - before["minflt"] + of(tasks, child.pid)["majflt"] - before["majflt"]
+        child.stdin.close()
+        child.wait()
+    assert 54 * MEGA <= rise["vm_mmap_bytes"] <= 54 * MEGA * 1.01
+    assert 54 * MEGA <= rise["vm_munmap_bytes"] <= 54 * MEGA * 1.01
+    assert 3 * MEGA <= rise["vm_brk_grow_bytes"] <= 3 * MEGA * 1.01 and rise["vm_brk_shrink_bytes"] == 2 * MEGA
+    assert rise["user_faults"] >= 50 * MEGA / os.sysconf("SC_PAGE_SIZE") / 512
+    assert rise["kernel_faults"] >= 1
+    told = gather(feed, os.getpid(), 1)[-1]
+    end = dict(zip(EXTRA, told.extra[:, told.exits.pid.tolist().index(child.pid)], strict=True))
+    assert all(end[name] >= rise[name] for name in EXTRA)
+    assert faults <= rise["user_faults"] + rise["kernel_faults"]
+    feed.close()

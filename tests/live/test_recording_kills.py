@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,9 +170,10 @@ def cold(tmp_path: Path, require: Require) -> Iterator[Path]:
     place.mkdir()
     with open(image, "wb") as file:
         file.truncate(16 << 20)
-    why = ""
+    commands = (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(place)], ["fsfreeze", "-f", str(place)])
+    why = " ".join(f"{command[0]} is not installed" for command in commands if shutil.which(command[0]) is None)
     try:
-        for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(place)], ["fsfreeze", "-f", str(place)]):
+        for command in commands:
             why = why or subprocess.run(command, capture_output=True, text=True).stderr.strip()
         require("freeze", why)
         thaw(place)

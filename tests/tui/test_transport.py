@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moments import FIRST, REDIS, WORKER, Past, past
-from proctop.tui.transport import Fetched, Transport
+from proctop.records import Frame
+from proctop.tui.moments import Fetched
+from proctop.tui.transport import Transport
 
 LONG = 20.0
 
@@ -200,9 +202,39 @@ def test_a_past_that_cannot_be_opened_says_so() -> None:
     transport.join(LONG)
 
 
+def test_what_is_older_than_all_that_is_kept_says_so() -> None:
+    with desk() as one:
+        one.transport.depart(("at", FIRST - 30))
+        assert one.until(0).remark == ""
+        one.transport.wish("at", FIRST - 61)
+        with one.came:
+            assert one.came.wait_for(lambda: one.got[-1].remark == "nothing is kept before 23:13:20", LONG)
+
+
 def test_where_nothing_was_recorded_says_so() -> None:
     with desk(Past([])) as one:
         one.transport.depart(("at", FIRST))
         with one.came:
             assert one.came.wait_for(lambda: bool(one.got), LONG)
         assert one.got[0].remark == "nothing was recorded then" and one.got[0].outlook is None
+
+
+class Slow(Past):
+    """Its marks are found a little later."""
+
+    def __init__(self, there: Past) -> None:
+        super().__init__(there.frames)
+        self._later, self._slices = there.marks, 0
+        self.settled = False
+
+    def tend(self) -> Frame | None:
+        self._slices += 1
+        if self._slices == 5:
+            self.marks, self.settled = self._later, True
+        return None
+
+
+def test_an_anomaly_that_is_not_indexed_yet_is_waited_for() -> None:
+    with desk(Slow(past())) as one:
+        one.transport.depart(("end", -1), ("mark", 1))
+        assert one.until(15).chosen == WORKER and not one.got[-1].remark

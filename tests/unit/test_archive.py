@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from frames import Proc, build
 from proctop.records import HostInfo, Reading
@@ -226,6 +228,62 @@ def test_false_segment_starts_are_given_up_in_bounded_time(tmp_path: Path, monke
     archive = Archive.open(str(path))
     assert walls(archive) == [0.0, 1.0]
     assert archive.damage.skipped >= len(false) * 9_999
+
+
+def bomb() -> bytes:
+    """A reading that tells the truth about a gigabyte of zeros."""
+    stream = zstandard.ZstdCompressor().compressobj()
+    return b"".join(stream.compress(bytes(1 << 20)) for _ in range(1 << 10)) + stream.flush()
+
+
+@pytest.mark.parametrize("plain", [100, frames.LARGEST_READING, 0xFFFFFFFF], ids=["says little", "says what is allowed", "says 4 GB"])
+def test_a_bomb_costs_its_segment_and_little_memory(tmp_path: Path, plain: int) -> None:
+    path = tmp_path / "a"
+    first = Path(recorded(tmp_path / "first", some(3))).read_bytes()
+    second = Path(recorded(tmp_path / "second", some(3, at=50.0))).read_bytes()
+    body = bomb()
+    path.write_bytes(first + frames.frame(frames.Kind.READING, plain, body) + second[frames.PREAMBLE.size :])
+    tracemalloc.start()
+    try:
+        archive = Archive.open(str(path))
+        assert walls(archive) == [0.0, 1.0, 2.0, 50.0, 51.0, 52.0]
+        assert tracemalloc.get_traced_memory()[1] < 4 * frames.LARGEST_READING
+    finally:
+        tracemalloc.stop()
+    assert archive.damage
+
+
+def test_a_summary_that_is_none_is_as_none(tmp_path: Path) -> None:
+    path = Path(recorded(tmp_path / "a", some(3)))
+    data = path.read_bytes()
+    at = data.rindex(frames.SUMMARY)
+    false = (
+        frames.SUMMARY + zstandard.compress(b"[1,2,3]"),
+        frames.SUMMARY + zstandard.compress(b"[" * 100_000),
+        frames.SUMMARY + zstandard.compress(bytes(1 << 28)),
+        frames.SUMMARY + b"not zstd",
+        frames.SUMMARY,
+    )
+    for body in false:
+        path.write_bytes(data[: at - frames.FRAME.size] + frames.frame(frames.Kind.SUMMARY, 10, body))
+        archive = Archive.open(str(path))
+        assert [archive.summary(segment) for segment in forwards(archive)] == [None]
+        assert walls(archive) == [0.0, 1.0, 2.0]
+
+
+def test_a_file_of_nothing_but_damage_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    data = Path(recorded(tmp_path / "one", some(1))).read_bytes()[frames.PREAMBLE.size :]
+    head = frames.FRAME.size + frames.FrameHead.parse(data).stored
+    path.write_bytes(frames.preamble() + (data[:head] + bytes(50)) * 3000)
+    archive = Archive.open(str(path))
+    tracemalloc.start()
+    try:
+        assert walls(archive) == []
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert archive.damage.segments == 3000
 
 
 # memory

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import cost, incidents, screen, workers
+from benchmarks import cost, incidents, recording, screen, workers
 from benchmarks.terminal import Chunk
+
+from proctop.engine import Engine
+from proctop.fields import COUNTER
+from proctop.scoring.registry import make
+from traffic import Host
 
 
 def test_percentile_is_the_nearest_rank_and_sorts_unanswered_last() -> None:
@@ -157,3 +162,21 @@ def test_first_of_the_unscored_is_not_seen() -> None:
     found = incidents.sight({"processes": [{"pid": 1, "comm": "work", "score": None, "why": []}]}, 1)
     assert found is not None
     assert not incidents.Incident("spin", 1, 0.0, [found]).seen
+
+
+def test_a_day_is_the_same_minute_with_clocks_and_counters_moved_on() -> None:
+    host = Host()
+    host.born(7)
+    host.born(8)
+    engine = Engine(make())
+    minute = []
+    for second in range(3):
+        host.did(7, utime=1e7 * second)
+        host.now(8, rss=1e6 * (3 - second))
+        minute.append(engine.step(host.read()))
+    frame = recording.moved_on(minute)
+    day = [frame(k).reading for k in range(9)]
+    assert [r.seq for r in day] == list(range(9))
+    assert [r.wall - day[0].wall for r in day] == [r.mono - day[0].mono for r in day] == list(range(9))
+    assert [r.counters[COUNTER["utime"], 0] for r in day] == [0, 1e7, 3e7, 3e7, 4e7, 6e7, 6e7, 7e7, 9e7]
+    assert [r.counters[COUNTER["rss"], 1] for r in day] == [3e6, 2e6, 1e6] * 3

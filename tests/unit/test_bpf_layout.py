@@ -199,7 +199,8 @@ def test_the_ring_is_read_around_its_end_and_up_to_what_is_being_written() -> No
 def test_reasons_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert reason(errno.EPERM, []) == "not permitted, even to root: a container, seccomp or kernel lockdown forbids bpf(2)"
-    assert reason(errno.EPERM, ["permission error while running as root; try raising 'ulimit -l'?"]).endswith("ulimit -l unlimited")
+    said = ["map 'events': failed to create: Operation not permitted(-1)", "permission error while running as root; try raising 'ulimit -l'?"]
+    assert reason(errno.EPERM, said).endswith("ulimit -l unlimited")
     assert reason(errno.ENOSYS, []) == "this kernel is built without CONFIG_BPF_SYSCALL"
     log = "prog 'tasks': -- BEGIN PROG LOAD LOG --\n0: (b7) r0 = 0\nR1 is bad\x1b[2J\nprocessed 9 insns (limit 9)\n-- END PROG LOAD LOG --"
     assert reason(errno.EACCES, ["prog 'tasks': BPF program load failed", log]) == "the kernel's verifier refused it: R1 is bad�[2J"

@@ -113,6 +113,7 @@ def test_a_directory_and_another_boot(tmp_path: Path) -> None:
     info = examine(str(folder))
     assert (info.files, info.boots, info.readings, info.holes) == (2, 2, 10, 1)
     assert info.lost == 996.0
+    assert info.processes == (3 + 2) + (3 + 2)  # alive at the end of each boot, and gone before
     assert info.size == sum(p.stat().st_size for p in folder.glob("*.proctop"))
 
 

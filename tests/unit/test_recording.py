@@ -102,11 +102,12 @@ def test_a_tape_in_trouble_is_a_note_as_long_as_it_is(engine: RecordingEngine, t
 def test_how_a_recording_ended_is_known_until_the_next_begins(engine: RecordingEngine, tapes: list[FakeTape]) -> None:
     engine.start("a")
     tapes[0].trouble = "the last 3 readings are lost"
+    assert engine.unrecorded == ""
     engine.stop()
-    assert engine.trouble == "the last 3 readings are lost"
+    assert (engine.unrecorded, engine.trouble) == ("the last 3 readings are lost", "")
     assert engine.step(reading(0)).reading.notes == ()
     engine.start("b")
-    assert engine.trouble == ""
+    assert engine.unrecorded == ""
 
 
 def test_a_disk_that_hangs_holds_up_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

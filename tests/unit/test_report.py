@@ -233,6 +233,15 @@ def test_anomalies_are_many_and_the_page_stays_small() -> None:
     assert len(page.encode()) < 1_000_000
 
 
+def test_long_names_are_cut() -> None:
+    endless = "a" * 50_000
+    box = Container(endless, endless, endless, endless, endless)
+    proc = Proc(7, endless, command=endless + "b", user=endless, container=box, rank=5.0)
+    made = [frame(i, [proc], alerts=[replace(alert(), comm=endless, container=box)]) for i in range(3)]
+    made[0] = replace(made[0], reading=replace(made[0].reading, gaps=(Gap(endless, 1, endless),), notes=(endless,)))
+    assert len(page_of(*made, origin=replace(ORIGIN, name=endless, damage=endless))) < 40_000
+
+
 def test_a_long_course_is_thinned() -> None:
     course = episodes.Course()
     for i in range(10_000):

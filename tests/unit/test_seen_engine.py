@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,14 +96,6 @@ def test_batch_mode_tells_what_was_seen(session: list[Frame], path: str, capsys:
 def test_and_scores_anew_where_that_is_asked_for(session: list[Frame], path: str, capsys: pytest.CaptureFixture[str]) -> None:
     anew = printed(capsys, "-r", path, "--rescore", "--begin", iso(session[100]), "--end", iso(session[110]))
     assert told(anew) == scores(session[100:111])  # it has learned from all that came before
-    other = printed(capsys, "-r", path, "--model", "zscore", "-n", "70") if "zscore" in _models() else None
-    assert other is None or told(other) != scores(session[:70])
-
-
-def _models() -> list[str]:
-    from proctop.scoring.catalogue import NAMES
-
-    return list(NAMES)
 
 
 def test_and_scores_what_was_recorded_without(session: list[Frame], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,8 +123,6 @@ def test_a_pipe_tells_what_was_seen_too(
 def test_of_several_hosts_in_a_directory_it_is_said_whose_this_is(
     session: list[Frame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dataclasses import replace
-
     recorded(tmp_path / "1.proctop", session[:3])
     moved = [replace(f, reading=replace(f.reading, info=replace(f.reading.info, hostname="node2"))) for f in session[5:8]]
     recorded(tmp_path / "2.proctop", moved)

@@ -138,6 +138,13 @@ def test_each_file_ends_with_a_summary(tmp_path: Path) -> None:
     assert [path.read_bytes().count(frames.SUMMARY) for path in recordings(tmp_path)] == [1, 1]
 
 
+def test_another_host_is_another_file(tmp_path: Path) -> None:
+    with Writer(f"{tmp_path}/") as writer:
+        writer.write(frame(0))
+        writer.write(frame(1, info=replace(frame(0).reading.info, hostname="Web/1")))
+    assert [path.name for path in recordings(tmp_path)] == ["Web_1-20231115-120001Z.proctop", "node1-20231115-120000Z.proctop"]
+
+
 def test_names_rise_though_the_clock_is_set_back(tmp_path: Path) -> None:
     with Writer(str(tmp_path), max_size=100_000) as writer:
         for seq, wall in enumerate((NOON, NOON + 1, NOON - 7200, NOON - 7199, NOON)):
@@ -170,6 +177,7 @@ def test_only_recordings_of_this_host_are_counted_and_deleted(tmp_path: Path) ->
     (tmp_path / "node1-20200102-000000Z.proctop").symlink_to(tmp_path / "monday.proctop")
     os.mkfifo(tmp_path / "node1-20200103-000000Z.proctop")
     (tmp_path / "node1-20200104-000000Z.proctop").mkdir()
+    os.link(tmp_path / "monday.proctop", tmp_path / "node1-20200105-000000Z.proctop")
     before = {path.name for path in tmp_path.iterdir()}
     with Writer(str(tmp_path), max_size=9000, max_age=60) as writer:
         for seq in range(1, 100):

@@ -226,7 +226,7 @@ def as_text(info: Info, zone: tzinfo | None = None) -> str:
     rows = [
         ("host", f"{info.hostname}, Linux {info.kernel}, {info.cpus} cpus, {_size(info.memory)}" + _more(info.boots, "boots")),
         ("span", f"{_when(info.first, zone)} to {_when(info.last, zone)}, {duration(info.last - info.first, 9)}"),
-        ("readings", f"{info.readings:,}, every {info.interval:g} s"),
+        ("readings", f"{info.readings:,}" + (f", every {info.interval:g} s" if info.interval == info.interval else "")),
         ("processes", f"{info.most:,} at most, {info.samples / info.readings:,.0f} on average, {info.processes:,} in all"),
         ("gaps", f"{info.holes}, {duration(info.lost, 9)} without readings" if info.holes else "none"),
         ("late", f"{info.late:,} readings ({info.late / info.readings:.1%})" if info.late else "none"),

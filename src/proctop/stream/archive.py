@@ -42,6 +42,7 @@ class Archive:
         self._folder = folder
         self._budget = budget
         self._decoded: OrderedDict[Segment, Decoded] = OrderedDict()
+        self._held = 0  # bytes of those
         self._damage: dict[Segment, tuple[int, int]] = {}  # bytes skipped, readings out of order
         self._passed: dict[Volume, int] = {}  # bytes before its first segment
         self._labels: Sequence[Label] = ()
@@ -135,16 +136,19 @@ class Archive:
         decoded = self._decoded.get(segment)
         if decoded is None:
             decoded = self._decoded[segment] = Decoded(segment, self._labels)
+            self._held += decoded.size
         self._decoded.move_to_end(segment)
+        self._held -= decoded.size
         record = decoded.get(k, self._budget // 2)
+        self._held += decoded.size
         known = self._damage.get(segment, (0, 0))
         if (decoded.broken and not known[0]) or decoded.dropped > known[1]:
             behind = segment.volume.after(segment.place.at)
             end = segment.volume.size() if behind is None else behind.at
             self._damage[segment] = max(1, end - decoded.at) if decoded.broken else 0, decoded.dropped
         self._labels = decoded.labels
-        while len(self._decoded) > 1 and sum(one.size for one in self._decoded.values()) > self._budget:
-            self._decoded.popitem(last=False)
+        while len(self._decoded) > 1 and self._held > self._budget:
+            self._held -= self._decoded.popitem(last=False)[1].size
         return record
 
     def peek(self, segment: Segment, k: int) -> Record | None:
@@ -193,7 +197,7 @@ class Archive:
             self._volumes.append(volume)
         self._index = {volume: i for i, volume in enumerate(self._volumes)}
         for segment in [segment for segment in self._decoded if segment.volume not in self._index]:
-            del self._decoded[segment]
+            self._held -= self._decoded.pop(segment).size
 
     def _enter(self, i: int) -> Segment | None:
         """The first segment of volume ``i`` or a later one."""

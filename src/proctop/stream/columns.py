@@ -35,6 +35,7 @@ class Keys:
     def __init__(self, k: int, most: int) -> None:
         self.now = np.zeros((k, 0), np.int64)
         self._rows: Sequence[Ints] = ()
+        self._folded = np.zeros(0, np.uint64)
         self._most = most
 
     def put(self, out: Out, rows: Sequence[Ints]) -> Index | None:
@@ -49,7 +50,8 @@ class Keys:
         if before.shape == keys.shape and (before == keys).all():
             out.number(_SAME)
             return None
-        stay = _survivors(_folded(before), _folded(keys))
+        folded, self._folded = self._folded, _folded(keys)
+        stay = _survivors(folded, self._folded)
         s = stay.size
         if s > keys.shape[1] or not np.array_equal(before[:, stay], keys[:, :s]):
             out.number(_ALL)  # reordered: rare, and all rows start anew
@@ -84,8 +86,7 @@ class Keys:
         if count and int(came.min()) < 0:
             raise Damaged("a key is negative")
         keys = np.concatenate((before[:, stay], came), axis=1)
-        order = np.lexsort(keys)
-        if keys.shape[1] > 1 and (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0).any():
+        if _repeats(keys, stay.size):
             raise Damaged("a key comes twice")
         self.now = keys
         return np.concatenate((stay, np.full(count, -1, np.intp)))
@@ -108,6 +109,14 @@ def _survivors(before: Words, now: Words) -> Index:
             return np.flatnonzero(np.isin(before, now))
     stay = np.arange(i)
     return np.delete(stay, gone) if gone else stay
+
+
+def _repeats(keys: Ints, old: int) -> bool:
+    """Whether a key behind the first ``old`` is there twice."""
+    if keys.shape[1] - old <= _FEW:
+        return any(np.count_nonzero((keys == keys[:, k : k + 1]).all(axis=0)) > 1 for k in range(old, keys.shape[1]))
+    order = np.lexsort(keys)
+    return bool((keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0).any())
 
 
 def _folded(keys: Ints) -> Words:

@@ -15,6 +15,7 @@ from proctop.stream.volume import Place, Volume
 _HEAD = frames.FRAME.size
 _CHUNK = 1 << 16
 _MORE = 16 << 10  # bytes of a decoded reading beside its arrays, about
+_OPEN = 3 << 20  # bytes of a segment that can be decoded further: the window of zstd at the level that is written, and ours
 
 
 class Segment(NamedTuple):
@@ -43,7 +44,8 @@ class Decoded:
         self._begin()
 
     def _begin(self) -> None:
-        self.count = self.size = self.dropped = 0
+        self.count = self.dropped = 0
+        self.size = _OPEN
         self.at = self._segment.place.at
         self.broken = self._ended = False
         self._records: list[Record] = []  # the last of them
@@ -71,14 +73,24 @@ class Decoded:
             return False
         try:
             found = self._frame()
-            if found is None or (found[0].kind == Kind.SEGMENT and self._decoder is not None):
+            if found is None:
+                return False
+            if found[0].kind == Kind.SEGMENT and self._decoder is not None:
+                self._end()
                 return False
             self._take(*found)
         except (Damaged, ZstdError):
-            self.broken = self._ended = True
+            self.broken = True
+            self._end()
             return False
         self.at += _HEAD + found[0].stored
         return True
+
+    def _end(self) -> None:
+        """There is nothing more to decode."""
+        self._ended = True
+        self._decoder, self._window = None, b""
+        self.size -= _OPEN - _MORE
 
     def _take(self, head: FrameHead, body: bytes) -> None:
         if self._decoder is None:

@@ -125,9 +125,9 @@ class HostRow:
         cgroups |= {path: replace(cgroups[path], pressure=MappingProxyType(wait)) for path, wait in waits.items() if path in cgroups}
         host = HostCounters(
             cpu=cpu,
-            memory=_mapping(names[_MEMORY], [value for (value,) in parts[_MEMORY]]),
+            memory=_mapping(names[_MEMORY], parts[_MEMORY]),
             load=parts[_LOAD][0] if parts[_LOAD] else None,
-            vmstat=_mapping(names[_VMSTAT], [value for (value,) in parts[_VMSTAT]]),
+            vmstat=_mapping(names[_VMSTAT], parts[_VMSTAT]),
             disks=_mapping(names[_DISKS], [DiskCounters(*numbers) for numbers in parts[_DISKS]]),
             nets=_mapping(names[_NETS], [NetCounters(*numbers) for numbers in parts[_NETS]]),
             pressure=_mapping(names[_PRESSURES], [Pressure(*numbers) for numbers in parts[_PRESSURES]]),
@@ -146,17 +146,16 @@ class HostRow:
             decimals += one * (len(group) // each)
         self._names, self._columns = names, Columns(tuple(decimals))
 
-    def _parts(self, row: Sequence[float], whole: Sequence[int]) -> list[list[tuple[Any, ...]]]:
-        """The counts, and by group a tuple for each name; integers where floats are not meant."""
-        parts: list[list[tuple[Any, ...]]] = [[tuple(whole[: len(_COUNTS)])]]
+    def _parts(self, row: Sequence[float], whole: Sequence[int]) -> list[Sequence[Any]]:
+        """The counts; and by group a tuple for each name, a number where it has but one. Integers where floats are not meant."""
+        parts: list[Sequence[Any]] = [[whole[: len(_COUNTS)]]]
         at = len(_COUNTS)
-        for group, (names, each, one) in enumerate(zip(self._names, _NAMES_EACH, _DECIMALS, strict=True)):
+        for group, (names, each, one) in enumerate(zip(self._names[:_CPUS], _NAMES_EACH, _DECIMALS, strict=False)):
             values = whole if group in (_MEMORY, _VMSTAT, _DISKS, _NETS) else row
-            count, size = len(names) // each, len(one)
-            if group == _CPUS:
-                count = 0  # taken as an array
-            parts.append([tuple(values[at + k * size : at + (k + 1) * size]) for k in range(count)])
-            at += count * size
+            size = len(one)
+            end = at + len(names) // each * size
+            parts.append(values[at:end] if size == 1 else [tuple(values[k : k + size]) for k in range(at, end, size)])
+            at = end
         return parts
 
 

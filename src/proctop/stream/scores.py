@@ -26,6 +26,7 @@ NOTABLE = 1.0
 """nats: what a screen makes something of, and says how often it comes by chance."""
 _FULL, _BARS, _BLOCKS = 12.0, (32, 4), 8  # nats of a full bar; parts of one, in ASCII fewer, and of a character of the history
 _TENTHS = 99.95  # nats; from here on a screen shows whole ones, or tenths
+_EXTREME = 1e6  # nats
 _NEAR = 0.69  # of ln(per_hour) where it is not shown: a factor of two
 _SELDOM = 1.5  # times an hour; from below it is told by hours
 
@@ -131,18 +132,18 @@ def _often(x: Floats, alert: Floats, told: Bools) -> tuple[tuple[float, float], 
     Where ``told``, times an hour or, negative, minus the hours between two, as words would say it. Elsewhere 0: the line is near enough,
     or NaN where it is not within a factor of two.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        height = np.log(x)
-    known = np.isfinite(height)
-    out = np.where(known | (x == 0), 0.0, np.nan)
     line = (0.0, 0.0)
-    rows = known.nonzero()[0]
-    if rows.size:
-        low, high = rows[alert[rows].argmin()], rows[alert[rows].argmax()]
-        run = float(alert[high] - alert[low])
-        b = float(height[low] - height[high]) / run if run > 0 else 0.0
-        line = (float(height[low] + b * alert[low]), b)
-        out[np.abs(line[0] - b * alert - height) > _NEAR] = np.nan
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        height = np.log(x)
+        known = np.isfinite(height) & (np.abs(alert) < _EXTREME)
+        rows = known.nonzero()[0]
+        if rows.size:
+            low, high = rows[alert[rows].argmin()], rows[alert[rows].argmax()]
+            run = float(alert[high] - alert[low])
+            b = float(height[low] - height[high]) / run if run > 0 else 0.0
+            line = (float(height[low] + b * alert[low]), b)
+        near = known & (np.abs(line[0] - line[1] * alert - height) <= _NEAR)
+    out = np.where(near | (x == 0), 0.0, np.nan)
     rows = (told & (x == x)).nonzero()[0]
     if rows.size:
         out[rows] = [_said(one) for one in x[rows].tolist()]

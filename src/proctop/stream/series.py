@@ -61,6 +61,7 @@ class Series:
         self._past: deque[_Past] = deque()
         self._file: File | None = None
         self._name = ""
+        self._host = ""
         self._began = 0.0
         self._enter()
 
@@ -69,7 +70,8 @@ class Series:
         if self._file is None:
             return False
         large = self._max_size is not None and self._file.size >= self._max_size // PARTS
-        return large or not 0 <= reading.wall - self._began < self._longest
+        renamed = reading.info.hostname != self._host
+        return large or renamed or not 0 <= reading.wall - self._began < self._longest
 
     def ready(self, reading: Reading) -> bool:
         """Before a reading: whether it must begin a segment, as another file begins with it. Deletes what is too old."""
@@ -115,11 +117,13 @@ class Series:
                     os.unlink(self._name, dir_fd=self._folder)
 
     def _next(self, reading: Reading) -> None:
+        """Begin a file, among what is there by now."""
         self._leave()
-        self._look(reading.info.hostname)
+        self._host = reading.info.hostname
+        self._look(self._host)
         self._expire(reading.wall)
         self._make_room(frames.PREAMBLE.size)
-        self._name = name(reading.info.hostname, max(reading.wall, self._past[-1].stamp + 1 if self._past else 0))
+        self._name = name(self._host, max(reading.wall, self._past[-1].stamp + 1 if self._past else 0))
         self._file = File(self._name, self._folder)
         self._began = reading.wall
         self._file.ready(reading)

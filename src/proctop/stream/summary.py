@@ -76,7 +76,7 @@ class Summary:
         """A whole frame of kind SUMMARY."""
         import zstandard
 
-        peaks = [None if peak != peak else round(min(peak, _HIGHEST) * 10) for peak in self.peaks]
+        peaks = [None if peak != peak else round(max(0.0, min(peak, _HIGHEST)) * 10) for peak in self.peaks]
         marks = [[m.wall, *m.key, m.comm, m.container, m.score, m.text] for m in self.marks]
         numbers = (self.first, self.last, self.readings, self.samples, self.late, self.scored)
         more = (self.most, self.left, self.exits, self.holes, round(self.lost, 3))

@@ -28,12 +28,13 @@ from proctop.sources import Source
 from proctop.tui.deck import Deck
 from proctop.tui.feed import Feed
 from proctop.tui.messages import FrameReady, MomentReady
+from proctop.tui.moments import Moments
 from proctop.tui.moving import Moving
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.terminal import Terminal
 from proctop.tui.themes import OURS, cell_colours
 from proctop.tui.tongue import Ascii, Depth
-from proctop.tui.transport import Moments, Transport
+from proctop.tui.transport import Transport
 
 GRACE = 0.7
 """Seconds after a signal in which everything must have ended by itself."""

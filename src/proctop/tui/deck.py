@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from proctop.records import Frame, HostRates
-from proctop.tui.transport import Fetched, Transport, Wish
+from proctop.tui.moments import Fetched, Wish
+from proctop.tui.transport import Transport
 from proctop.view.panel import Moment
 from proctop.view.timeline import Outlook
 

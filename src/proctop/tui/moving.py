@@ -71,7 +71,8 @@ class Moving(Acting):
         except (StreamError, OSError) as error:
             said, failed = str(error), True
         else:
-            said, failed = f"recording to {engine.recording}" if engine.recording else f"recorded in {before}", False
+            said = engine.unrecorded or (f"recording to {engine.recording}" if engine.recording else f"recorded in {before}")
+            failed = bool(engine.unrecorded)
         self.call_later(self._switched, said, failed)
 
     def _switched(self, said: str, failed: bool) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
-from proctop.records import Floats32, Frame, HostRates, ProcKey
+from proctop.records import Frame, HostRates
 from proctop.stream import StreamError
 from proctop.tui.feed import RETRIED
+from proctop.tui.moments import Fetched, Moments, Wish, go
 from proctop.view.panel import LENGTH
-from proctop.view.timeline import Mark, Outlook
+from proctop.view.timeline import Outlook
 
 LEAST = 0.1
 """Seconds between two moments while it plays; what would come faster is passed over."""
@@ -26,72 +26,11 @@ STALLED = 1.0
 REST = 1.0
 """Seconds between two looks for what a recording has grown by."""
 
+NEAR = 60.0
+"""Seconds by which a time may lie outside what there is and still mean its end: people leave out seconds."""
+
 SURVEY = 0.3
 """Seconds between two timelines while the recording is still being indexed."""
-
-
-class Moments(Protocol):
-    """What is asked of a :class:`proctop.player.Player`."""
-
-    @property
-    def span(self) -> tuple[float, float] | None: ...
-
-    @property
-    def marks(self) -> Sequence[Mark]: ...
-
-    @property
-    def marked(self) -> Mark | None: ...
-
-    @property
-    def newest(self) -> bool: ...
-
-    @property
-    def trouble(self) -> str: ...
-
-    @property
-    def settled(self) -> bool: ...
-
-    def timeline(self, first: float, last: float, columns: int) -> Floats32: ...
-
-    def rates(self, count: int) -> Sequence[HostRates]: ...
-
-    def first(self) -> Frame | None: ...
-
-    def last(self) -> Frame | None: ...
-
-    def at(self, wall: float) -> Frame | None: ...
-
-    def step(self, k: int) -> Frame | None: ...
-
-    def mark(self, k: int) -> Frame | None: ...
-
-    def tend(self) -> Frame | None: ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fetched:
-    """What came of the wishes so far.
-
-    Attributes:
-        frame: None: where we are stays. Among its notes is what could not be read so far. ``rates`` are the host's up to it.
-        outlook: None while there is nothing to look at.
-        chosen: whose anomaly was gone to.
-        end: there is nothing after the moment shown.
-        remark: what did not go as wished, for once; trouble: what is wrong, for as long as it is. "" = nothing.
-    """
-
-    frame: Frame | None = None
-    rates: Sequence[HostRates] = ()
-    outlook: Outlook | None = None
-    chosen: ProcKey | None = None
-    end: bool = False
-    remark: str = ""
-    trouble: str = ""
-
-
-Wish = tuple[str, float]
 
 
 class Transport(threading.Thread):
@@ -242,17 +181,17 @@ class Transport(threading.Thread):
                 self._player = self._load() if what == "load" else None
             if self._player is None or what == "load":
                 continue
-            found = _go(self._player, what, value)
+            found = go(self._player, what, value)
             while what == "mark" and found is None and not (self._player.settled or self._wishes or self._closed):
                 frame = self._player.tend() or frame  # it may not be indexed so far
-                found = _go(self._player, what, value)
+                found = go(self._player, what, value)
             frame = found or frame
             if what == "mark":
                 mark = self._player.marked
                 chosen = mark.key if found is not None and mark is not None else None
                 remark = "" if found is not None else f"no anomaly {'after' if value > 0 else 'before'} this moment"
             elif what != "tend":
-                chosen, remark = None, "nothing was recorded then" if found is None and what != "step" else ""
+                chosen, remark = None, _remark(what, value, found)
             self._end = self._player.newest
         player = self._player
         if player is None:
@@ -298,11 +237,11 @@ class Transport(threading.Thread):
             player.close()
 
 
-def _go(player: Moments, what: str, value: float) -> Frame | None:
-    if what == "at":
-        return player.at(value)
-    if what == "end":
-        return player.last() if value > 0 else player.first()
-    if what == "tend":
-        return player.tend()
-    return player.mark(int(value)) if what == "mark" else player.step(int(value))
+def _remark(what: str, value: float, found: Frame | None) -> str:
+    """What is to be said of a moment that is not the one that was wished for."""
+    if what == "step":
+        return ""
+    if found is None:
+        return "nothing was recorded then"
+    since = found.reading.wall
+    return f"nothing is kept before {time.strftime('%H:%M:%S', time.localtime(since))}" if what == "at" and since > value + NEAR else ""

@@ -44,7 +44,7 @@ class Outlook:
     def place(self, wall: float, columns: int) -> int:
         """The column of a moment; one outside the span is at its end."""
         share = (wall - self.first) / (self.last - self.first) if self.last > self.first else 1.0
-        return max(0, min(int(share * columns), columns - 1)) if share == share else 0
+        return min(int(max(0.0, min(share, 1.0)) * columns), columns - 1) if share == share else 0
 
     def wall(self, place: int, columns: int) -> float:
         """The moment in the middle of a column; those at the ends are the ends themselves."""

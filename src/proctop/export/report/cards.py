@@ -14,8 +14,8 @@ from proctop.records import AlertEvent, Container, Floats, Reason
 
 _HIGH = 58  # pixels of a chart
 _WIDE = 600  # units of a chart from left to right
-_LONGEST = 240  # characters of a command line
 _HOLE = 8  # usual distances of two points, beyond which no line joins them
+_BEFORE = 10.0  # seconds before an alert in which what it is about may have been
 _BEHIND = 2.0  # seconds after an anomaly that the scale still makes room for
 
 
@@ -61,12 +61,11 @@ def _command(episode: Episode) -> str:
     label = episode.label
     if label is None or label.command in ("", episode.event.comm):
         return ""
-    cut = label.command[:_LONGEST] + "…" * (len(label.command) > _LONGEST)
-    return f'<p class="command"><code>{name(cut)}</code></p>'
+    return f'<p class="command"><code>{name(label.command)}</code></p>'
 
 
 def _figure(reason: Reason, event: AlertEvent, course: Course, times: Times) -> str:
-    """A feature over the time of an anomaly: what is usual as a band, the anomaly shaded, its worst moment a dot."""
+    """A feature over the time of an anomaly: what is usual as a band, the anomaly shaded, the value that is told of a dot."""
     feature = FEATURES[FEATURE[reason.feature]]
     values = np.array([v[FEATURE[reason.feature]] for v in course.values], dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
@@ -118,9 +117,11 @@ def _band(reason: Reason, low: float, high: float) -> str:
 
 
 def _dot(reason: Reason, event: AlertEvent, walls: Floats, values: Floats, low: float, high: float) -> str:
-    at = int(np.argmin(np.abs(walls - event.peak)))
-    value = values[at] if values[at] == values[at] else reason.value
-    if value != value:
+    """Where the value that is told of was read: reasons look back over some readings, and may outlast what they are about."""
+    near = np.flatnonzero((walls >= event.start - _BEFORE) & (walls <= event.end) & (values == values))
+    if not near.size or not np.isfinite(reason.value):
         return ""
+    far = np.abs(values[near] - reason.value)
+    at = near[np.lexsort((np.abs(walls[near] - event.peak), far))[0]]
     x = (walls[at] - walls[0]) / max(walls[-1] - walls[0], 1e-9)
-    return f'<circle class="dot" cx="{percent(x)}" cy="{_height(value, low, high):.1f}" r="3"/>'
+    return f'<circle class="dot" cx="{percent(x)}" cy="{_height(values[at], low, high):.1f}" r="3"/>'

@@ -15,9 +15,12 @@ from proctop.records import Floats, Ints
 HEIGHT = 200
 """Units of a plot from bottom to top."""
 
+Run = tuple[int, str]
+"""Where a line begins, and its path data."""
 
-def path(xs: Ints, values: Floats, low: float, high: float, reach: int) -> list[str]:
-    """The runs of a line as path data, one for each stretch that is known.
+
+def path(xs: Ints, values: Floats, low: float, high: float, reach: int) -> list[Run]:
+    """The runs of a line, one for each stretch that is known.
 
     ``xs`` int64[n] rise; ``values`` float64[n] (NaN = missing) are drawn from ``low`` (at the bottom) to ``high``. Two points more than
     ``reach`` apart are not joined.
@@ -32,7 +35,7 @@ def path(xs: Ints, values: Floats, low: float, high: float, reach: int) -> list[
         if not runs or x - runs[-1][-1][0] > reach:
             runs.append([])
         runs[-1].append((x, round(y)))
-    return [_relative(run) for run in runs]
+    return [(run[0][0], _relative(run)) for run in runs]
 
 
 def _relative(run: list[tuple[int, int]]) -> str:
@@ -46,29 +49,15 @@ def _relative(run: list[tuple[int, int]]) -> str:
     return "".join(out)
 
 
-def strokes(runs: Iterable[str], style: str) -> str:
+def strokes(runs: Iterable[Run], style: str) -> str:
     """Lines."""
-    data = "".join(runs)
+    data = "".join(data for _, data in runs)
     return f'<path class="{style}" d="{data}"/>' if data else ""
 
 
-def fills(runs: Iterable[str], firsts: Iterable[tuple[int, int]], style: str) -> str:
-    """Areas between lines and the bottom; ``firsts``: the first and last x of each run."""
-    data = "".join(f"{run}V{HEIGHT}H{a}z" for run, (a, _) in zip(runs, firsts, strict=True))
-    return f'<path class="{style}" d="{data}"/>' if data else ""
-
-
-def ends(xs: Ints, values: Floats, reach: int) -> list[tuple[int, int]]:
-    """The first and last x of each run of :func:`path`."""
-    out: list[tuple[int, int]] = []
-    for x, value in zip(xs.tolist(), values.tolist(), strict=True):
-        if value != value:
-            continue
-        if out and x - out[-1][1] <= reach:
-            out[-1] = out[-1][0], x
-        else:
-            out.append((x, x))
-    return out
+def fills(runs: Iterable[Run], style: str) -> str:
+    """Areas between lines and the bottom."""
+    return strokes([(first, f"{data}V{HEIGHT}H{first}z") for first, data in runs], style)
 
 
 def plot(y: int, height: int, width: int, inside: str) -> str:

@@ -99,7 +99,7 @@ def _shade(bins: Bins, spans: list[tuple[float, float]], quality: Quality, botto
 
 
 def _drawn(lane: _Lane, bins: Bins, y: int, memory: float) -> str:
-    """Means as lines, of the first series also the area and, where they differ, the peaks."""
+    """Means as lines and, where they differ, peaks as thin ones; of the first series also the area."""
     series = [bins.of(name) for name, _ in lane.series]
     known = np.concatenate([peak[~np.isnan(peak)] for _, peak in series])
     below = f'<line class="base" x1="0" x2="100%" y1="{y + _HEAD + _PLOT}" y2="{y + _HEAD + _PLOT}"/>'
@@ -110,13 +110,14 @@ def _drawn(lane: _Lane, bins: Bins, y: int, memory: float) -> str:
     xs = np.arange(len(bins)) * 2 + 1
     inside = []
     for i, (mean, peak) in enumerate(series):
-        shown = peak if lane.style == "s" else mean
+        style = lane.style if lane.style == "s" else _KEYS[i]
+        shown = peak if style == "s" else mean
         runs = charts.path(xs, shown, 0.0, top, _REACH)
         if i == 0:
-            inside.append(charts.fills(runs, charts.ends(xs, shown, _REACH), f"fill-{lane.style}"))
-            if bool((peak > shown * 1.02).any()):
-                inside.append(charts.strokes(charts.path(xs, peak, 0.0, top, _REACH), "far"))
-        inside.append(charts.strokes(runs, _KEYS[i] if lane.style == "a" else lane.style))
+            inside.append(charts.fills(runs, f"fill-{style}"))
+        if bool((peak > shown * 1.02).any()):
+            inside.append(charts.strokes(charts.path(xs, peak, 0.0, top, _REACH), f"{style} far"))
+        inside.append(charts.strokes(runs, style))
     said = f"highest {lane.said(highest)}"
     if lane.title == "Memory" and memory > 0:
         said += f" of {words.size(memory)}"

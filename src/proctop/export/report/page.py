@@ -136,7 +136,8 @@ def _anomalies(episodes: Episodes, origin: Origin, times: Times) -> str:
     scores = "as they were recorded" if origin.scored else "worked out from the readings for this page"
     note = (
         f'<p class="note">By time. Scores and reasons are {scores}: nats on a card are of the slow score, which alerts; the picture above '
-        "shows the fast one, which ranks. In the charts green is what is usual, red the time of the anomaly, the dot its worst moment.</p>"
+        "shows the fast one, which ranks. In the charts green is what is usual, red the time of the anomaly, and the dot the value that "
+        "stands over the chart.</p>"
     )
     index = f'<p class="index">Highest first: {first}</p>' if len(episodes.listed) > 1 else ""
     out = f'<h2>Anomalies</h2>{index}<div class="cards">{"".join(cards.card(i, e, times) for i, e in drawn)}</div>{note}'

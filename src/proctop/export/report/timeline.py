@@ -13,11 +13,10 @@ MOST = 960
 """Bins. When they are full, each two become one of twice the time."""
 
 _NARROWEST = 0.1  # seconds
+_LONGEST = 64  # characters of a name
 
-SERIES = (
-    "score", "cpu", "iowait", "memory", "swap", "read", "written", "received", "sent", "cpu_wait", "memory_wait", "io_wait", "processes",
-)  # fmt: skip
-"""What is kept: the highest score (nats), shares of cpu, bytes, bytes per second, shares of time some task waited, a count."""
+SERIES = ("score", "cpu", "memory", "swap", "read", "written", "cpu_wait", "memory_wait", "io_wait")
+"""What is kept: the highest score (nats), share of cpu, bytes, bytes per second, shares of time some task waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ class Timeline:
         top = int(rank.argmax()) if rank.max(initial=-1.0) >= 0 else -1
         score = float(rank[top]) if top >= 0 else math.nan
         if top >= 0 and not self._peak[0, at] >= score:
-            self._worst[at] = f"{frame.batch.labels[top].comm} {int(frame.batch.pid[top])}"
-        values = np.array([score, *_levels(frame.host), len(reading)])
+            self._worst[at] = f"{frame.batch.labels[top].comm[:_LONGEST]} {int(frame.batch.pid[top])}"
+        values = np.array([score, *_levels(frame.host)])
         known = np.isfinite(values)
         values[~known] = np.nan
         self._sum[known, at] += values[known]
@@ -114,10 +113,7 @@ class Timeline:
 
 
 def _levels(host: HostRates) -> tuple[float, ...]:
-    """The values of SERIES between the score and the number of processes."""
-    nan = (math.nan, math.nan)
-    waits = [host.pressure.get(name, nan)[0] for name in ("cpu", "memory", "io")]
-    parts = host.parts.get("iowait", math.nan)
-    return (
-        host.cpu, parts, host.memory_used, host.swap_used, host.disk_read, host.disk_write, host.net_rx, host.net_tx, *waits,
-    )  # fmt: skip
+    """The values of SERIES after the score."""
+    nothing = (math.nan, math.nan)
+    waits = (host.pressure.get(name, nothing)[0] for name in ("cpu", "memory", "io"))
+    return (host.cpu, host.memory_used, host.swap_used, host.disk_read, host.disk_write, *waits)

@@ -9,6 +9,9 @@ from proctop.records import Reason
 from proctop.sanitize import clean
 from proctop.scoring.explain import quantity, span
 
+LONGEST, LONGEST_NAME = 500, 240
+"""Characters that are shown of a text, and of a name or a command line."""
+
 MISSING = "–"
 _JOINED = "\N{NO-BREAK SPACE}"
 
@@ -45,12 +48,16 @@ def esc(text: str) -> str:
     >>> esc('<script>"&')
     '&lt;script&gt;&quot;&amp;'
     """
-    return html.escape(clean(text), quote=True)
+    return html.escape(clean(_cut(text, LONGEST)), quote=True)
 
 
 def name(text: str) -> str:
     """A name from the host: what it is written in does not change the order of what stands beside it."""
-    return f"<bdi>{esc(text)}</bdi>"
+    return f"<bdi>{esc(_cut(text, LONGEST_NAME))}</bdi>"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def sentence(reason: Reason) -> str:

@@ -150,7 +150,7 @@ class Chronicle:
             code=np.where(code & 0x7F, -(code & 0x7F), code >> 8 & 0xFF),
             counters=self._counters(exits),
             extra=extras(exits[:, _EXTRA], self._counted),
-            peak=exits[:, _PEAK] * float(self._page),
+            peak=exits[:, _PEAK].astype(np.float64) * self._page,
             lost=lost,
         )
 

@@ -126,8 +126,8 @@ class Feed:
     def open(cls, host: Host, *, faults: bool = True, memory: bool = False) -> Feed | Unavailable:
         """Load and attach what this kernel takes; nothing is left behind however this program ends.
 
-        ``faults``: count page faults of user mode and of the kernel apart, which costs each of them 0.1 µs. ``memory``: count what is mapped,
-        unmapped and taken by brk, which makes every system call of the host 0.1 µs slower (``python -m benchmarks.overhead``).
+        ``faults``: count page faults of user mode and of the kernel apart, which costs each of them 0.1 µs. ``memory``: count what is
+        mapped, unmapped and taken by brk, which makes every system call of the host 0.1 µs slower (``python -m benchmarks.overhead``).
         """
         extra = (*(FAULTS if faults else ()), *((MEMORY,) if memory else ()))
         every = (TASKS, *EVENTS, *extra)

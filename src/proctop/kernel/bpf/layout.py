@@ -1,7 +1,7 @@
 """What the programs of ``proctop.bpf.c`` write, as matrices of 64-bit words. Pure; its structures and the places here are one contract.
 
-A record of the task iterator is 48 words, 6 more where extras are counted, an event 31. Matrices hold one record per row as they come; two 32-bit numbers share a word,
-the first in its low half (all machines in question are little endian).
+A record of the task iterator is 48 words, 6 more where extras are counted, an event 31. Matrices hold one record per row as they come;
+two 32-bit numbers share a word, the first in its low half (all machines in question are little endian).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def counters(columns: Ints, spent: Ints, page: int) -> Floats:
 
 
 def fill_spent(out: Floats, spent: Ints, prev_utime: Ints | int = 0, prev_stime: Ints | int = 0) -> None:
-    """Put sums, int64[m, 15 or 13] in the order of OWN, into the rows of their names, user and system time adjusted as ``/proc`` shows them.
+    """Put sums, int64[m, 15 or 13] in the order of OWN, into the rows of their names, user and system time as ``/proc`` shows them.
 
     The kernel counts both by ticks and scales them to the run time it knows in nanoseconds, never below what it said before
     (kernel/sched/cputime.c: cputime_adjust).

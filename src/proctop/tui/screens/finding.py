@@ -8,6 +8,7 @@ from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.times import parse_time
 from proctop.tui.screens.board import Board
+from proctop.tui.transport import NEAR
 from proctop.tui.widgets.prompt import Prompt
 from proctop.view.query import Query, QueryError, parse
 
@@ -15,9 +16,6 @@ FILTER_HINT = "words, cpu>5, user=root, mem>1gb, image~redis, score>3, and or ! 
 SEARCH_HINT = "Enter keeps, n and N go on, Esc leaves"
 TIME_HINT = "10:00, 3m ago, 2026-01-31T10:00   Enter goes there, Esc leaves"
 GO = "go to"
-
-NEAR = 60.0
-"""Seconds by which a time may lie outside what there is and still mean its end: people leave out seconds."""
 
 _HALF_A_DAY = 43200.0
 _SECOND = 0.999  # a reading of 10:00:00.4 is shown as 10:00:00

@@ -23,7 +23,7 @@ from proctop.view.panel import NOW, Moment, words
 
 Text = list[list[Cell]]
 LABEL = 14
-AGAINST = {"own": "its own history", "cohort": "others of its name"}
+AGAINST = {"own": "its own history", "cohort": "others of its name", "host": "all others here"}
 BACK = (("Esc", "Back", "dismiss"), ("F10", "Quit", "app.quit"))
 
 
