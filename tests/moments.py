@@ -37,6 +37,7 @@ class Past:
         self.entered = threading.Event()  # a look has begun
         self.left = threading.Event()
         self.fails: Exception | None = None
+        self.shown: list[Frame] = []
         self._place: int | None = None
 
     def load(self) -> Past:
@@ -79,9 +80,9 @@ class Past:
     def mark(self, k: int = 1) -> Frame | None:
         here = self.frames[self._place or 0].reading.wall
         places = [i for i, mark in enumerate(self.marks) if (mark.wall > here if k > 0 else mark.wall < here)]
-        if not places:
+        if not abs(k) <= len(places):
             return self._go("mark", k, None)
-        mark = self.marks[places[min(k, len(places)) - 1] if k > 0 else places[max(k, -len(places))]]
+        mark = self.marks[places[k - 1 if k > 0 else k]]
         frame = self.at(mark.wall)
         self.asked[-1] = ("mark", k)
         self.marked = mark
@@ -104,6 +105,7 @@ class Past:
         if place is None or not self.frames:
             return None
         self._place, self.marked = place, None
+        self.shown.append(self.frames[place])
         return self.frames[place]
 
 

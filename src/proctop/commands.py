@@ -85,7 +85,7 @@ def collect(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> i
         engine.step(reading)
         if engine.trouble != said:
             said = engine.trouble
-            print(f"proctop: {said or f'recording again, {engine.lost} readings are lost'}", file=sys.stderr)
+            print(f"proctop: {said or f'recording again, readings lost: {engine.lost}'}", file=sys.stderr)
     engine.stop()
     return FAILURE if engine.unrecorded else 0
 

@@ -36,7 +36,7 @@ class _Glimpse:
 
     Attributes:
         reading: its clocks and keys, without counters and labels.
-        rank, idle: float32[n], the scores, and seconds without activity.
+        rank, idle: float32[n], the scores, and seconds without activity; top: the highest score, NaN = none.
     """
 
     reading: Reading
@@ -142,19 +142,11 @@ class Retrace:
 
     def _earlier(self, place: Position) -> Position | None:
         """The reading before; None where there is none, or where it is wanted first."""
-        segment, k = place
-        while not k:
-            earlier = self._archive.before(segment)
-            if earlier is None:
-                return None
-            if earlier not in self._lengths:
-                self._want(earlier)
-                return None
-            segment, k = earlier, self._lengths[earlier]
-        if (segment, k - 1) not in self._glimpses:
-            self._want(segment)
+        before = self._held_before(place)
+        if before is not None and before not in self._glimpses:
+            self._want(before[0])
             return None
-        return segment, k - 1
+        return before
 
     def _want(self, segment: Segment) -> None:
         if segment not in self._tried:  # else there is no room for it
@@ -196,13 +188,14 @@ class Retrace:
         return found[::-1]
 
     def _held_before(self, place: Position) -> Position | None:
-        """As :meth:`before`, without decoding."""
+        """As :meth:`before`, without decoding: reading -1 of a segment is its last, whichever that is."""
         segment, k = place
-        if k:
-            return segment, k - 1
-        earlier = self._archive.before(segment)
-        count = 0 if earlier is None else self._lengths.get(earlier, 0)
-        return (earlier, count - 1) if earlier is not None and count else None
+        while not k:
+            earlier = self._archive.before(segment)
+            if earlier is None:
+                return None
+            segment, k = earlier, self._lengths.get(earlier, -1)
+        return segment, max(k - 1, -1)
 
     def _glimpse(self, place: Position) -> _Glimpse | None:
         """Of a reading, after those before it in its segment."""

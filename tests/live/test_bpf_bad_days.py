@@ -158,6 +158,18 @@ def test_another_hosts_procfs(tmp_path: Path) -> None:
     assert isinstance(feed, Unavailable) and all("pid namespace" in why for why in feed.why.values())
 
 
+def test_kernel_lockdown(tmp_path: Path) -> None:
+    place = tmp_path / "kernel/security/lockdown"
+    place.parent.mkdir(parents=True)
+    place.write_text("none integrity [confidentiality]\n")
+    feed = Feed.open(Host.this(sysfs=str(tmp_path)))
+    assert isinstance(feed, Unavailable) and all("lockdown" in why for why in feed.why.values())
+    place.write_text("none [integrity] confidentiality\n")
+    feed = Feed.open(Host.this(sysfs=str(tmp_path)))
+    assert isinstance(feed, Feed)
+    feed.close()
+
+
 def test_in_a_pid_namespace_of_its_own() -> None:
     script = OPEN + TELL.replace("os.getpid()", "(os.getpid(), int(open('/proc/self/stat').read().split()[21]))")
     answer = run("unshare", "-pf", "--mount-proc", script=script)

@@ -180,6 +180,62 @@ def test_who_slept_is_left_out_until_its_turn_comes(feed: Feed, tmp_path: Path) 
         assert set(seen) == pids and len(seen) < 16 * len(pids)
 
 
+def test_one_that_ran_through_a_sweep_and_then_slept_is_told_in_full(feed: Feed) -> None:
+    """It got its cpu before the reader did, and does not get one again: by its priority nobody interrupts it."""
+    script = """
+import os, select, sys
+print(flush=True)
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+except OSError:
+    pass
+while not select.select([0], [], [], 0)[0]:
+    pass
+sys.stdin.readline()
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        subprocess.run(["sleep", "0.1"], check=True)  # who reads gets a cpu later than the other one
+        assert child.pid in feed.sweep().pid
+        child.stdin.write("\n")
+        child.stdin.flush()
+        settled([child.pid])
+        ours, theirs = of(feed.sweep(), child.pid), proc(child.pid)
+        assert {name: ours[name] for name in SAME} == {name: theirs[name] for name in SAME}
+        assert chr(int(ours["state"])) == "S"
+        child.stdin.close()
+
+
+def test_what_a_thread_spent_that_ended_while_the_others_slept(feed: Feed) -> None:
+    script = """
+import signal, sys, threading, time
+def work():
+    sys.stdin.readline()
+    while time.thread_time() < 0.03:
+        pass
+threading.Thread(target=work).start()
+print(flush=True)
+signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        settled([child.pid])
+        subprocess.run(["sleep", "0.05"], check=True)
+        before = of(feed.sweep(), child.pid)
+        assert before["threads"] == 2
+        child.stdin.write("\n")
+        child.stdin.flush()
+        while len(os.listdir(f"/proc/{child.pid}/task")) > 1:
+            os.sched_yield()
+        after = of(feed.sweep(), child.pid)
+        assert after["threads"] == 1 and 0.03e9 <= after["run_ns"] - before["run_ns"]
+        assert {name: after[name] for name in SAME[:8]} == {name: proc(child.pid)[name] for name in SAME[:8]}
+        child.kill()
+
+
 def test_thousands_of_threads(feed: Feed) -> None:
     with crowd("threads", 3000) as parent:
         settled([parent.pid])

@@ -231,7 +231,7 @@ def test_the_end_does_not_wait_long_for_a_disk_that_hangs(cold: Path) -> None:
         pass
     child.terminate()
     assert child.stderr is not None
-    assert child.stderr.readline().startswith(f"proctop: recording {path}: the disk does not answer, the last ")
+    assert child.stderr.readline().startswith(f"proctop: recording {path}: the disk does not answer, readings lost at the end: ")
     thaw(cold)  # until then the kernel keeps the thread that waits, and with it the process
     child.communicate()
     got = seqs(path)

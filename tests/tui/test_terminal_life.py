@@ -332,6 +332,27 @@ def test_a_session_is_rewound_and_comes_back_to_now() -> None:
         assert child.end() == 0
 
 
+def test_the_mouse_of_a_terminal_goes_along_the_timeline() -> None:
+    def caret(child: Played) -> tuple[int, int]:
+        """Row and column of the moment shown, from 1 as terminals count; (0, 0) while there is none."""
+        found = [(y, line.index("▲")) for y, line in enumerate(child.text(), 1) if line.startswith(" 23:13:") and "▲" in line]
+        return (found[0][0], found[0][1] + 1) if found else (0, 0)
+
+    with played("lively") as child:
+        child.until(lambda: child.shows("300 rows"))
+        while child.read(1.0):
+            pass
+        child.press(b"[")
+        child.until(lambda: caret(child)[1] > 50)
+        row = caret(child)[0]
+        child.press(f"\x1b[<0;12;{row}M".encode())
+        child.until(lambda: caret(child) == (row, 11))
+        child.press(f"\x1b[<32;60;{row}M".encode())
+        child.until(lambda: abs(caret(child)[1] - 60) <= 3)
+        child.press(f"\x1b[<0;60;{row}mq".encode())
+        assert child.end() == 0
+
+
 @pytest.mark.parametrize("keys", [b"q", b"}q", b"[[[q"])
 def test_a_past_that_never_comes_holds_up_nothing(keys: bytes) -> None:
     with played("stuck") as child:

@@ -20,6 +20,7 @@ from proctop.settings import Settings
 from proctop.stream import WriteFailed
 from proctop.tui.app import Proctop
 from proctop.tui.commands import Palette
+from proctop.tui.moments import Fetched
 from proctop.tui.screens.pages import Help, ProcessDetail
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.tui.widgets.timeline import Timeline
@@ -402,6 +403,15 @@ async def test_what_cannot_be_read_is_a_banner_and_goes_when_it_can() -> None:
         await pilot.press("right_square_bracket")
         await settle(pilot, 1)
         assert not banner.display
+
+
+async def test_a_moment_that_comes_while_it_ends_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = past()
+    async with recorded(there) as pilot:
+        app = proctop(pilot)
+    monkeypatch.setattr(app.deck, "fetched", lambda: Fetched(there.frames[1]))
+    app.on_moment_ready()
+    app.show_mode()
 
 
 # the timeline

@@ -118,6 +118,19 @@ def test_anomalies_come_with_their_process() -> None:
             assert one.came.wait_for(lambda: bool(one.got[-1].remark) or one.seconds[-1] == 15, LONG)
 
 
+def test_anomalies_are_added_up_in_one_direction_and_as_far_as_there_are_any() -> None:
+    with desk() as one:
+        one.there.gate.clear()
+        one.transport.depart(("end", -1))
+        assert one.there.entered.wait(LONG)
+        for _ in range(9):
+            one.transport.wish("mark", 1)
+        one.transport.wish("mark", -1)
+        one.there.gate.set()
+        assert one.until(30).chosen == REDIS
+        assert 50 in [round(f.reading.wall - FIRST) for f in one.there.shown] and not one.got[-1].remark
+
+
 def test_playing_passes_over_what_comes_faster_than_it_can_be_shown() -> None:
     with desk() as one:
         one.transport.depart(("end", -1))

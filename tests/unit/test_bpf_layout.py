@@ -41,7 +41,7 @@ def values(**given: Any) -> dict[str, float]:
     one = walk(record(**given))
     spent = one.own.copy()
     spent[:, :13] += one.dead
-    column = counters(np.ascontiguousarray(one.rows.T), spent, 4096)[:, 0]
+    column = counters(one.rows, spent, 4096)[:, 0]
     return dict(zip((counter.name for counter in COUNTERS), column.tolist(), strict=True))
 
 
@@ -95,7 +95,7 @@ def test_state_letters() -> None:
     shown = {(0, 0): "R", (1, 0): "S", (2, 0): "D", (0x2402, 0): "I", (4, 0): "T", (8, 0): "t", (0x80, 0x20): "Z", (0x80, 0x10): "X"}
     shown |= {(0x8000, 0): "D", (0x40, 0): "P", (0x1000, 0): "D", (0x100 | 4, 0): "T"}
     for (state, ended), letter in shown.items():
-        assert chr(states(np.array([state]), np.array([ended]))[0]) == letter
+        assert chr(states(np.array([state], np.int32), np.array([ended], np.int32))[0]) == letter
 
 
 def test_names_end_at_their_zero_and_may_hold_anything() -> None:
@@ -199,7 +199,10 @@ def test_the_ring_is_read_around_its_end_and_up_to_what_is_being_written() -> No
 def test_reasons_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert reason(errno.EPERM, []) == "not permitted, even to root: a container, seccomp or kernel lockdown forbids bpf(2)"
-    said = ["map 'events': failed to create: Operation not permitted(-1)", "permission error while running as root; try raising 'ulimit -l'?"]
+    said = [
+        "map 'events': failed to create: Operation not permitted(-1)",
+        "permission error while running as root; try raising 'ulimit -l'?",
+    ]
     assert reason(errno.EPERM, said).endswith("ulimit -l unlimited")
     assert reason(errno.ENOSYS, []) == "this kernel is built without CONFIG_BPF_SYSCALL"
     log = "prog 'tasks': -- BEGIN PROG LOAD LOG --\n0: (b7) r0 = 0\nR1 is bad\x1b[2J\nprocessed 9 insns (limit 9)\n-- END PROG LOAD LOG --"

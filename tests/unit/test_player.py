@@ -150,6 +150,10 @@ def test_a_trail_that_is_not_at_hand_comes_later(session: list[Frame], path: str
 def test_host_rates_lead_up_to_what_is_shown(session: list[Frame], path: str) -> None:
     p = player(path)
     assert p.rates(5) == ()
+    p.at(session[70].reading.wall)
+    assert 9 <= len(p.rates(40)) <= 11  # of what is decoded
+    settle(p, p.at(session[70].reading.wall))
+    assert len(p.rates(40)) == 40
     settle(p, p.at(session[150].reading.wall))
     assert len(p.rates(40)) == 40
     assert len(p.rates(500)) > 60

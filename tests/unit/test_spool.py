@@ -125,7 +125,7 @@ def test_the_end_does_not_wait_for_a_disk_that_hangs(sink: Sink, monkeypatch: py
         tape.write(frame(tick))
     tape.close()
     assert not sink.ended.is_set()
-    assert tape.lost == 3 and tape.trouble == "recording here: the disk does not answer, the last 3 readings are lost"
+    assert tape.lost == 3 and tape.trouble == "recording here: the disk does not answer, readings lost at the end: 3"
     sink.let.set()
     assert sink.ended.wait(30) and sink.written == [0]
 

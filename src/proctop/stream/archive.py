@@ -44,6 +44,7 @@ class Archive:
         self._decoded: OrderedDict[Segment, Decoded] = OrderedDict()
         self._held = 0  # bytes of those
         self._damage: dict[Segment, tuple[int, int]] = {}  # bytes skipped, readings out of order
+        self._torn: set[Segment] = set()
         self._passed: dict[Volume, int] = {}  # bytes before its first segment
         self._labels: Sequence[Label] = ()
         self._shelve(volumes)
@@ -70,7 +71,8 @@ class Archive:
     def damage(self) -> Damage:
         """What could not be read of the segments that were looked at."""
         found = [*self._damage.values(), *((passed, 0) for passed in self._passed.values())]
-        return Damage(sum(skipped > 0 for skipped, _ in found), sum(s for s, _ in found), sum(dropped for _, dropped in found))
+        skipped = [skipped for skipped, _ in found if skipped]
+        return Damage(len(skipped), sum(skipped), sum(dropped for _, dropped in found), bool(self._torn))
 
     def refresh(self) -> bool:
         """Look for files that came or went; whether there were any. What a file grew by is seen without."""
@@ -146,6 +148,8 @@ class Archive:
             behind = segment.volume.after(segment.place.at)
             end = segment.volume.size() if behind is None else behind.at
             self._damage[segment] = max(1, end - decoded.at) if decoded.broken else 0, decoded.dropped
+        if record is None:
+            (self._torn.add if decoded.torn else self._torn.discard)(segment)
         self._labels = decoded.labels
         while len(self._decoded) > 1 and self._held > self._budget:
             self._held -= self._decoded.popitem(last=False)[1].size

@@ -107,8 +107,9 @@ def _survivors(before: Words, now: Words) -> Index:
     else:
         if len(gone) == _FEW:
             return np.flatnonzero(np.isin(before, now))
-    stay = np.arange(i)
-    return np.delete(stay, gone) if gone else stay
+    kept = np.ones(i, np.bool_)
+    kept[gone] = False
+    return kept.nonzero()[0]
 
 
 def _repeats(keys: Ints, old: int) -> bool:
@@ -160,9 +161,9 @@ class Columns:
         cell = changed.ravel().nonzero()[0]
         column = cell // n
         value = values.ravel()[cell]
-        number, whole = self._integers(value, column)
-        change = number - self._integers(base.ravel()[cell], column)[0]
-        odd = (~whole).nonzero()[0]
+        number, whole = self._integers(np.concatenate((value, base.ravel()[cell])), np.concatenate((column, column)))
+        change = number[: cell.size] - number[cell.size :]
+        odd = (~whole[: cell.size]).nonzero()[0]
         change[odd] = 0
         symbols = zigzag(self._in_units(out, change, column)) + np.uint64(_CHANGE)
         symbols[odd] = np.where(np.isnan(value[odd]), _NAN, _RAW)

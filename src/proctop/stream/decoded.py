@@ -35,7 +35,8 @@ class Decoded:
 
     Attributes:
         count: readings decoded so far; size: bytes held, about.
-        at: the byte behind what was decoded; broken: what is there is damaged. dropped: readings whose time is not after the one before.
+        at: the byte behind what was decoded; broken: what is there is damaged; torn: it is less than a frame, as a killed writer
+            leaves it, or one that is writing now. dropped: readings whose time is not after the one before.
     """
 
     def __init__(self, segment: Segment, known: Sequence[Label]) -> None:
@@ -47,7 +48,7 @@ class Decoded:
         self.count = self.dropped = 0
         self.size = _OPEN
         self.at = self._segment.place.at
-        self.broken = self._ended = False
+        self.broken = self.torn = self._ended = False
         self._records: list[Record] = []  # the last of them
         self._decoder: SegmentDecoder | None = None
         self._window = b""
@@ -108,6 +109,7 @@ class Decoded:
     def _frame(self) -> tuple[FrameHead, bytes] | None:
         """The frame at hand; None where it is not whole, at the end of what there is."""
         data = self._read(self.at, _HEAD)
+        self.torn = 0 < len(data) < _HEAD
         if len(data) < _HEAD:
             return None
         head = FrameHead.parse(data)
@@ -117,6 +119,7 @@ class Decoded:
         if len(body) < head.stored:
             if self._segment.volume.after(self._segment.place.at) is not None:
                 raise Damaged("a frame is not whole")
+            self.torn = True
             return None
         if not head.fits(body):
             raise Damaged("a checksum is wrong")

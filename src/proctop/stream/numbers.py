@@ -62,7 +62,7 @@ class Out:
         while words.size:
             low = words.astype(np.uint8)
             more = words >= _MORE
-            if not more.any():
+            if not np.count_nonzero(more):
                 self._parts.append(low.tobytes())
                 return
             self._parts.append((low & _LOW | more.view(np.uint8) << _SEVENTH).tobytes())

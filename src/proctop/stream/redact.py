@@ -17,7 +17,7 @@ from functools import lru_cache
 MASK = "***"
 
 _NAME = (
-    r"(?:password|passwd|passphrase|secret|token|credentials?|bearer|psk|(?:api|access|secret|private|encryption|account|shared|storage|signing|master)[-_.]?key"
+    r"(?:password|passwd|passphrase|secret|token|credentials?|bearer|psk|(?:api|access|secret|private|encryption|account|shared|storage|signing|master)[-_.]?key(?:[-_]base)?"
     r"|(?:require|db|user|admin|root|key|store|smtp|mail|proxy|bind|master)pass|(?:require|master)auth|(?:^|(?<=[-_.:]))(?:pass|pwd|pw|pin)|(?-i:(?<=[a-z])(?:Pass|Pwd)))"
 )
 _LONGEST_NAME = 40  # characters at the end of a name that are looked at
@@ -34,7 +34,7 @@ _HEADER = re.compile(
 )
 _SHAPE = re.compile(
     r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?:sk|rk|pk)[-_](?:live|test|ant|proj)[-_][\w-]{10,}|sk-[A-Za-z0-9]{20,}|hv[sb]\.[\w-]{20,}|npm_[A-Za-z0-9]{30,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?:sk|rk|pk)[-_](?:live|test|ant|proj)[-_][\w-]{10,}|sk-[A-Za-z0-9]{20,}|hv[sb]\.[\w-]{20,}|npm_[A-Za-z0-9]{30,}|hf_[A-Za-z0-9]{30,}"
     r"|dop_v1_[0-9a-f]{40,}|SG\.[\w-]{16,}\.[\w-]{16,})"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
@@ -53,6 +53,7 @@ _SHAPE_HINTS = (
     "hvs.",
     "hvb.",
     "npm_",
+    "hf_",
     "dop_v1_",
     "SG.",
     "-----BEGIN",
@@ -75,6 +76,8 @@ _WHOLE = _table(
         "snmpwalk snmpget snmpset": "-A -X -c",
         "nmcli": "password wifi-sec.psk",
         "openssl": "-k -K",
+        "ssh-keygen": "-N -P",
+        "aws": "aws_secret_access_key aws_session_token",
     }
 )
 """Flags whose value is a secret, whether the next word or attached, as in ``-psecret``."""
@@ -152,6 +155,8 @@ def _one(program: str, word: str, named: bool) -> tuple[str, str]:
             return f"{name}={MASK}", ""
         if program in _USER and name in _USER[program]:
             return f"{name}={_hidden(program, name, value)}", ""
+        if name.startswith("-") and "=" in value:  # --set=auth.password=x
+            return f"{name}={_one(program, value, named)[0]}", ""
         return word, ""
     if word.startswith("pass:") and len(word) > 5:  # openssl
         return f"pass:{MASK}", ""

@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proctop.records import Frame, Reading
 from proctop.stream import WriteFailed, frames
@@ -17,10 +17,8 @@ BUDGET = 32 << 20
 """Bytes that a :class:`Ring` holds at most."""
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(NamedTuple):
     place: Place
-    last: float  # wall seconds of its last reading
     data: bytearray
 
 
@@ -39,12 +37,6 @@ class Ring:
         self._held = self._end = 0
         self._lock = threading.Lock()
 
-    @property
-    def span(self) -> float:
-        """Seconds between the oldest reading held and the newest."""
-        with self._lock:
-            return self._parts[-1].last - self._parts[0].place.wall if self._parts else 0.0
-
     def write(self, what: Frame | Reading) -> None:
         """A reading that no recording could hold (100,000 processes) is left out."""
         reading = what.reading if isinstance(what, Frame) else what
@@ -57,12 +49,11 @@ class Ring:
             before = data.index(frames.SYNC) - frames.FRAME.size
         with self._lock:
             if before and self._parts:
-                self._parts[-1].data += data[:before]
+                self._parts[-1].data.extend(data[:before])
             if packed.begins:
                 place = Place(self._end + before, reading.wall, reading.mono)
-                self._parts.append(_Part(place, reading.wall, bytearray()))
-            self._parts[-1].data += data[before:]
-            self._parts[-1].last = reading.wall
+                self._parts.append(_Part(place, bytearray()))
+            self._parts[-1].data.extend(data[before:])
             self._end += len(data)
             self._held += len(data)
             while self._held > self._budget and len(self._parts) > 1:

@@ -6,7 +6,6 @@ import os
 import stat
 import time
 from calendar import timegm
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -58,7 +57,7 @@ class Series:
         self._max_age = max_age
         self._longest = LONGEST if max_age is None else min(LONGEST, max_age / PARTS)
         self._folder = self._lock = -1
-        self._past: deque[_Past] = deque()
+        self._past: list[_Past] = []
         self._file: File | None = None
         self._name = ""
         self._host = ""
@@ -131,7 +130,7 @@ class Series:
     def _look(self, host: str) -> None:
         """What is there, oldest first. What a kill left without a reading goes."""
         found = (self._found(entry, host) for entry in sorted(os.listdir(self._folder)))
-        self._past = deque()
+        self._past = []
         for past in filter(None, found):
             if past.size > frames.PREAMBLE.size:
                 self._past.append(past)
@@ -166,19 +165,20 @@ class Series:
         return _Past(entry, stamp, status.st_size, began)
 
     def _expire(self, now: float) -> None:
-        while self._max_age is not None and self._past and self._past[0].began <= now - self._max_age:
-            self._delete()
+        if self._max_age is not None:
+            for past in [past for past in self._past if past.began <= now - self._max_age]:  # in any place, if the clock was set back
+                self._delete(past)
 
     def _make_room(self, size: int) -> None:
         if self._max_size is None:
             return
         size += self._file.size if self._file is not None else 0
         while self._past and size + sum(past.size for past in self._past) > self._max_size:
-            self._delete()
+            self._delete(self._past[0])
         if size > self._max_size:
             raise Unfit("one reading is larger than --max-size allows, give more")
 
-    def _delete(self) -> None:
+    def _delete(self, past: _Past) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(self._past[0].name, dir_fd=self._folder)
-        self._past.popleft()
+            os.unlink(past.name, dir_fd=self._folder)
+        self._past.remove(past)

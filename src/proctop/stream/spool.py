@@ -86,7 +86,7 @@ class Spool:
         with self._turn:
             if self._thread.is_alive() and self._queue:
                 self.lost += len(self._queue)
-                self._refused = f"recording {self.path}: the disk does not answer, the last {len(self._queue)} readings are lost"
+                self._refused = f"recording {self.path}: the disk does not answer, readings lost at the end: {len(self._queue)}"
                 self._queue.clear()
 
     def _run(self) -> None:

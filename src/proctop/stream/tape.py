@@ -36,7 +36,7 @@ class Damage:
     torn: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.segments or self.skipped or self.dropped)
+        return bool(self.segments or self.skipped or self.dropped or self.torn)
 
     def __str__(self) -> str:
         """One line, "" for none."""
@@ -87,13 +87,16 @@ class Tape:
         if self._closed.is_set():
             return None
         if not self._need(_HEAD):
-            self.damage.torn |= bool(self._buffer)
+            self.damage.torn |= bool(self._buffer) and not self._closed.is_set()
             return None
         head = FrameHead.parse(self._buffer)
         if not head.possible():
             raise Damaged("a frame is too large")
         if not self._need(_HEAD + head.stored):
-            raise Damaged("the last frame is not whole")
+            if self._buffer.find(frames.SYNC, _HEAD) < 0:
+                self.damage.torn = not self._closed.is_set()
+                return None
+            raise Damaged("a frame is not whole")
         body = bytes(self._buffer[_HEAD : _HEAD + head.stored])
         if not head.fits(body):
             self._checked += head.stored

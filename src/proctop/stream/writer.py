@@ -45,12 +45,11 @@ class Writer:
     After WriteFailed the recording stays readable and ``write`` may be called again: it starts a new segment as soon as that works.
 
     Attributes:
-        readings, bytes: written so far.
+        bytes: written so far, without summaries that end a file.
     """
 
     def __init__(self, path: str, *, keep_secrets: bool = False, max_size: int | None = None, max_age: float | None = None) -> None:
         self.path = path
-        self.readings = 0
         self.bytes = 0
         self._packer = Packer(None if keep_secrets else redact)
         with self._told():
@@ -66,7 +65,6 @@ class Writer:
                 self._packer.restart()
             data = self._packer.pack(what).data
             self._sink.append(data)
-        self.readings += 1
         self.bytes += len(data)
 
     def close(self) -> None:

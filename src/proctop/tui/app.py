@@ -144,14 +144,14 @@ class Proctop(Moving):
         self.post_message(MomentReady())
 
     def on_frame_ready(self) -> None:
-        if self._feed is not None:
+        if self._feed is not None and self.screen_stack:
             frame = self._feed.take()
             self.ended = self._feed.ended
             self.show(frame)
 
     def on_moment_ready(self) -> None:
         fetched = self.deck.fetched()
-        if fetched is None:
+        if fetched is None or not self.screen_stack:  # a last one may come while the screens are taken down
             return
         with self._together():
             if fetched.frame is not None and self.deck.past:
@@ -182,6 +182,8 @@ class Proctop(Moving):
             self.show_mode()
 
     def show_mode(self) -> None:
+        if not self.screen_stack:
+            return
         feed = self._feed.error if self._feed is not None else ""
         self.main.say(self.trouble or feed or self.recording_trouble or self.deck.trouble)
         self.main.show_mode()

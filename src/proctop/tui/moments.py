@@ -82,4 +82,8 @@ def go(player: Moments, what: str, value: float) -> Frame | None:
         return player.last() if value > 0 else player.first()
     if what == "tend":
         return player.tend()
-    return player.mark(int(value)) if what == "mark" else player.step(int(value))
+    if what == "step":
+        return player.step(int(value))
+    side = 1 if value > 0 else -1
+    tried = (player.mark(side * count) for count in range(abs(int(value)), 0, -1))  # or as far as there are any
+    return next((frame for frame in tried if frame is not None), None)

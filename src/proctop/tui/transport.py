@@ -88,7 +88,7 @@ class Transport(threading.Thread):
             wishes = self._wishes
             if what in ("at", "end"):
                 wishes[:] = [wish for wish in wishes if wish[0] in ("load", "leave")]
-            if wishes and wishes[-1][0] == what:
+            if wishes and wishes[-1][0] == what and (what == "step" or value * wishes[-1][1] > 0):
                 value += wishes.pop()[1]
             wishes.append((what, value))
             self._since = time.monotonic()

@@ -165,8 +165,10 @@ def _badges(frame: Frame, glyphs: Glyphs, mode: Mode) -> list[Cell]:
         out.append(Cell("rec ", "bad"))
     if mode.ended:
         out.append(Cell(" ENDED ", "badge"))
-    text = glyphs.plain(words(mode.moment, reading.wall))
-    out.append(Cell(f"{text} ", "soft") if text == "now" else Cell(f" {text} ", "badge"))
+    if mode.moment != NOW:
+        out.append(Cell(f" {glyphs.plain(words(mode.moment, reading.wall))} ", "badge"))
+    elif not mode.ended:
+        out.append(Cell("now ", "soft"))
     return out
 
 

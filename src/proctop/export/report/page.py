@@ -40,7 +40,7 @@ class Report:
         style = files(__package__).joinpath("page.css").read_text("utf-8")
         first, last = self.quality.first, self.quality.last
         times = Times(zone, dated=Times(zone).date(first) != Times(zone).date(last))
-        return _document(f"proctop: {info.hostname}, {times.date(first)}", style, self._body(info, origin, times))
+        return document(f"proctop: {info.hostname}, {times.date(first)}", style, self._body(info, origin, times))
 
     def _body(self, info: HostInfo, origin: Origin, times: Times) -> str:
         bins, episodes, totals, q = self._timeline.bins(), self._watch.end(), self._usage.end(), self.quality
@@ -58,7 +58,7 @@ class Report:
         )
 
 
-def _document(title: str, style: str, body: str) -> str:
+def document(title: str, style: str, body: str) -> str:
     """The style is allowed by its digest, and nothing else is: what slipped through could load, run or send nothing."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -3,7 +3,7 @@
 Optional, and dearer to begin (50 ms of cpu) than to use: open it in the background. Needs root, or CAP_BPF and CAP_PERFMON.
 Numbers agree with ``/proc`` within its resolution, with these differences: ``run_ns``, ``wait_ns``, ``vctx`` and ``nvctx`` are of all
 threads and not of the main one (of a thread that ended, what it waited since the last sweep is lost); ``rss`` is the kernel's quick sum,
-off by some pages a cpu (``stat`` says the same, ``status`` is exact); ``fds`` is NaN where there is room for more than 1,024.
+off by some pages a cpu (``stat`` says the same, ``status`` is exact); ``fds`` is NaN where there is room for more than 4,096.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _CHUNK = 1 << 16  # the kernel hands out 32 KiB at a time
 _MORE = "_more"  # programs of that name do the same, and look after what is counted by FAULTS and MEMORY
 _SAMPLED = "_sampled"
 _SINCE, _MEMORY, _ARRIVED, _TASKS, _LEADERS, _PLACE, _LOST = range(7)  # words of struct control
+_NOBODY = np.zeros(0, dtype=np.int64)
 _PIDS = 1 << 16  # entries of its two tables, which come then
 
 
@@ -113,7 +114,7 @@ class Feed:
         self._wanted, self._ended = tables[:_PIDS], tables[_PIDS : 2 * _PIDS]
         self._buffer = np.zeros(1 << 18, dtype=np.uint8)
         self._tally = Tally()
-        self._next = np.zeros(0, dtype=np.int64)  # pids to look at in any case
+        self._next = _NOBODY  # pids to look at in any case
         self._turn = 0
         self._arrived = 0
         self._ring: Ring | None = None
@@ -133,6 +134,8 @@ class Feed:
         every = (TASKS, *EVENTS, *extra)
         if not host.own_pids():
             return Unavailable(dict.fromkeys(every, f"{host.proc} numbers processes as another pid namespace does"))
+        if _locked_down(host):
+            return Unavailable(dict.fromkeys(every, "kernel lockdown (confidentiality) forbids programs to read kernel memory"))
         refused: dict[str, str] = {}
         for more in (True, False) if extra else (False,):
             try:
@@ -184,7 +187,7 @@ class Feed:
 
     def sweep(self, full: bool = False) -> Tasks:
         """What ran since the last sweep; ``full``: everything, as the first sweep is in any case. Raises OSError."""
-        ended = self._ended.nonzero()[0]
+        ended = self._ended.nonzero()[0] if self._ended.any() else _NOBODY
         self._ended[ended] = False
         asked = Asked(full or not self._arrived or not self._turn, self._turn, np.concatenate([self._next, ended]))
         self._wanted[:] = asked.by_pid
@@ -194,18 +197,17 @@ class Feed:
         self._next = np.concatenate([sums.unsure, walk.pid[walk.running]])
         self._turn += 1
         rows = walk.rows[sums.row]
-        columns = np.ascontiguousarray(rows.T)
         return Tasks(
             pid=walk.pid[sums.row],
-            start=(columns[2] + self._shift) // self._tick,
-            counters=counters(columns, sums.spent, self._host.page),
+            start=(rows[:, 2] + self._shift) // self._tick,
+            counters=counters(rows, sums.spent, self._host.page),
             extra=extras(rows[:, RECORD:], self._counted) if self._suffix else np.full((len(EXTRA), len(rows)), np.nan),
-            uid=high(columns[1]),
-            execs=columns[12],
+            uid=high(rows[:, 1]),
+            execs=rows[:, 12],
             comm=names(rows, 4),
-            kernel=high(columns[7]) & KERNEL != 0,
-            cgroup=columns[10],
-            cgroup1=columns[11],
+            kernel=high(rows[:, 7]) & KERNEL != 0,
+            cgroup=rows[:, 10],
+            cgroup1=rows[:, 11],
             asked=asked,
             alive=int(self._control[_LEADERS]),
             threads=int(self._control[_TASKS]),
@@ -257,6 +259,14 @@ def _load(extra: tuple[str, ...], more: bool) -> Object:
         programs.close()
         raise Refused(programs.refused[TASKS + suffix])
     return programs
+
+
+def _locked_down(host: Host) -> bool:
+    """Whether the kernel keeps its memory from programs (kernel_lockdown(7))."""
+    try:
+        return b"[confidentiality]" in host.read(f"{host.sys}/kernel/security/lockdown")
+    except Unreadable:
+        return False
 
 
 def _boottime_shift(host: Host) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from proctop.fields import COUNTER
 from proctop.records import Bools, Floats, Ints
 
+Halves = NDArray[np.int32]
 Names = NDArray[np.bytes_]
 """S16: names as the kernel has them, not made harmless yet."""
 
@@ -35,6 +36,13 @@ EXTRA: Final = (
 RECORD: Final = 48
 _DEAD, _LIVE = 20, 33  # places of the two struct spent
 _SPENT_ROWS = [COUNTER[name] for name in OWN]
+# counter: place of its word, unit (0 = a page)
+_WORDS = {"vsize": (13, 0), "data": (14, 0), "rss": (15, 0), "fds": (16, 1), "cutime": (17, 1)}
+# counter: place of its half of a word, what is added
+_HALVES = {"ppid": (2, 0), "priority": (16, -100), "nice": (17, -120), "processor": (18, 0), "threads": (19, 0)}
+_WORD_ROWS, _WORD_PLACES = [COUNTER[name] for name in _WORDS], [place for place, _ in _WORDS.values()]
+_HALF_ROWS, _HALF_PLACES = [COUNTER[name] for name in _HALVES], [place for place, _ in _HALVES.values()]
+_HALF_PLUS = np.array([[plus] for _, plus in _HALVES.values()])  # MAX_RT_PRIO, DEFAULT_PRIO (include/linux/sched/prio.h)
 KERNEL = 1  # enum has; the others:
 _TOLD = {
     2: [COUNTER[name] for name in ("rchar", "wchar", "syscr", "syscw")],
@@ -48,7 +56,6 @@ _TASK_REPORT = 0x7F  # include/linux/sched.h; the letters are those of fs/proc/a
 _LETTERS = np.array(list(b"RSDTtXZPI"), dtype=np.int64)
 _LAST = np.array([0, *(bit for bit in range(1, 8) for _ in range(1 << (bit - 1)))], dtype=np.int64)  # fls() of 0…127
 _TASK_IDLE, _RTLOCK, _FROZEN = 0x402, 0x1000, 0x8000
-_DEFAULT_PRIO, _MAX_RT_PRIO = 120, 100  # include/linux/sched/prio.h
 
 
 def low(words: Ints) -> Ints:
@@ -61,12 +68,6 @@ def high(words: Ints) -> Ints:
     """The second one."""
     second: Ints = words >> 32 & 0xFFFFFFFF
     return second
-
-
-def signed(numbers: Ints) -> Ints:
-    """32-bit numbers as signed."""
-    extended: Ints = numbers << 32 >> 32
-    return extended
 
 
 def names(rows: Ints, place: int) -> Names:
@@ -99,25 +100,23 @@ class Walk:
         return len(self.rows)
 
 
-def counters(columns: Ints, spent: Ints, page: int) -> Floats:
-    """float64[len(COUNTERS), m]: from int64[48 or more, m], one record of each process by columns, and int64[m, 15], its sums."""
-    out = np.empty((len(COUNTER), columns.shape[1]))
+def counters(rows: Ints, spent: Ints, page: int) -> Floats:
+    """float64[len(COUNTERS), m]: from int64[m, 48 or 54], one record of each process, and int64[m, 15], its sums."""
+    columns = rows.T
+    out = np.empty((len(COUNTER), len(rows)))
     fill_spent(out, spent, columns[18], columns[19])
-    out[COUNTER["ppid"]] = low(columns[1])
-    out[COUNTER["state"]] = states(low(columns[6]), high(columns[6]))
-    out[COUNTER["priority"]] = signed(columns[8]) - _MAX_RT_PRIO
-    out[COUNTER["nice"]] = (columns[8] >> 32) - _DEFAULT_PRIO
-    out[COUNTER["processor"]] = low(columns[9])
-    out[COUNTER["threads"]] = columns[9] >> 32
-    for name, place, unit in (("vsize", 13, page), ("data", 14, page), ("rss", 15, page), ("fds", 16, 1), ("cutime", 17, 1)):
-        np.multiply(columns[place], unit, out=out[COUNTER[name]])
+    units = np.array([[unit or page] for _, unit in _WORDS.values()])
+    out[_WORD_ROWS] = columns[_WORD_PLACES] * units
+    halves = rows.view(np.int32)
+    out[_HALF_ROWS] = halves[:, _HALF_PLACES].T + _HALF_PLUS
+    out[COUNTER["state"]] = states(halves[:, 12], halves[:, 13])
     out[COUNTER["rss"]].clip(0, out=out[COUNTER["rss"]])  # a sum of parts that lag
     out[COUNTER["fds"], columns[16] < 0] = np.nan
-    told = high(columns[7])
-    for flag, rows in _TOLD.items():
-        missing = told & flag == 0
-        if missing.any():
-            out[np.ix_(rows, missing)] = np.nan
+    told = halves[:, 15]
+    always = int(np.bitwise_and.reduce(told)) if len(rows) else 0
+    for flag, names_ in _TOLD.items():
+        if not always & flag:
+            out[np.ix_(names_, told & flag == 0)] = np.nan
     return out
 
 
@@ -143,10 +142,10 @@ def extras(words: Ints, counted: Bools) -> Floats:
     return out
 
 
-def states(state: Ints, exit_state: Ints) -> Ints:
+def states(state: Halves, exit_state: Halves) -> Ints:
     """State letters as codes, from ``__state`` and ``exit_state`` (include/linux/sched.h: __task_state_index).
 
-    >>> bytes(states(np.array([0, 1, 2, 0x2402, 4, 0x8001, 0x40, 0x80]), np.array([0, 0, 0, 0, 0, 0, 0, 0x20])).tolist())
+    >>> bytes(states(np.array([0, 1, 2, 0x2402, 4, 0x8001, 0x40, 0x80], np.int32), np.array([0] * 7 + [0x20], np.int32)).tolist())
     b'RSDITDPZ'
     """
     index = _LAST[(state | exit_state) & _TASK_REPORT]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Dual MIT/GPL
  *
  * What proctop asks the kernel. `make bpf` builds it; the result is the same for every little-endian machine, so one object serves
- * x86_64 and arm64. Every program is small: no loop but one of at most 16 rounds, no subprogram. feed.py and events.py read what
+ * x86_64 and arm64. Every program is small: no loop but one of at most 64 rounds, no subprogram. feed.py and events.py read what
  * comes out, and hold the same layouts.
  */
 #include "kernel.h"
@@ -203,10 +203,10 @@ static __always_inline __s64 descriptors(struct files_struct *files)
 		return 0;
 	table = files->fdt;
 	most = table->max_fds / 64;
-	if (most > 16)
+	if (most > 64)
 		return -1;
 	words = table->open_fds;
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < 64; i++) {
 		if (i >= most)
 			break;
 		word = 0;

@@ -1,0 +1,109 @@
+"""``proctop profile``: tables in; how good they are, what to go on with, and the same for tables to come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+import numpy as np
+
+from proctop.offline import recorded, tables
+from proctop.offline.plan import KINDS, Plan, TableError
+from proctop.offline.preprocessor import Fitted, Preprocessor
+from proctop.offline.quality import Quality, assess
+from proctop.offline.scaled import mapped, write_table, write_windows
+from proctop.offline.selection import select
+from proctop.offline.tables import Table
+from proctop.offline.windows import Windows
+from proctop.stream.frames import MAGIC
+
+_BLOCKS = 20  # windows that a block of a sample is long
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done.
+
+    Attributes:
+        files: kind of table → path; a recording under "" stands for all four.
+        plan: thresholds, sample and windows.
+        output: directory for what is made, "" = nothing is written; windows: write them too.
+        apply: directory of a preprocessor that is to be applied, "" = one is made.
+    """
+
+    files: Mapping[str, str]
+    plan: Plan
+    output: str = ""
+    windows: bool = False
+    apply: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What came of one table: its quality, the columns that go on, and the shape of their windows."""
+
+    quality: Quality
+    selected: tuple[str, ...]
+    windows: tuple[int, int, int]
+
+
+def run(job: Job, said: TextIO) -> tuple[list[Profile], list[str]]:
+    """Profile each table; ``said`` is told the sizes of windows. Returns also remarks, a line each.
+
+    One table is in memory at a time, all four of a recording apart. Raises TableError, StreamError and Unwritable.
+    """
+    known = Preprocessor.load(job.apply) if job.apply else None
+    plan = known.plan if known is not None else job.plan
+    profiles: list[Profile] = []
+    fits: dict[str, Fitted] = {}
+    remarks: list[str] = []
+    for table in _tables(job.files, remarks):
+        remarks += table.remarks
+        part = tables.sampled(table, job.plan.sample, job.plan.seed, random=job.plan.random, block=_BLOCKS * plan.length)
+        del table
+        quality = assess(part, plan)
+        fitted = known.of(part, job.apply) if known is not None else Fitted.fit(part, select(part, quality))
+        fits[part.kind] = fitted
+        shape = len(part), len(fitted.selected)
+        values = mapped(fitted.columns(part), shape, job.output) if job.output else np.broadcast_to(np.float32(0), shape)
+        part = part.bare()  # makes room
+        windows = Windows(values, part.runs, plan.length, plan.stride)
+        profiles.append(Profile(quality, fitted.selected, windows.shape))
+        if job.output:
+            path = os.path.join(job.output, part.kind)
+            write_table(f"{path}.parquet", part, fitted.selected, values)
+            if job.windows:
+                write_windows(f"{path}.windows.npy", part, fitted.selected, windows, said)
+    if job.output and known is None:
+        Preprocessor(plan, fits).save(job.output)
+    return profiles, remarks
+
+
+def _tables(files: Mapping[str, str], remarks: list[str]) -> Iterator[Table]:
+    """Each table, in the order of ``plan.KINDS``; a recording that several come from is read once."""
+    wanted = {kind: files.get(kind) or files.get("", "") for kind in KINDS if kind in files or "" in files}
+    held: dict[str, Table] = {}
+    for kind, path in wanted.items():
+        if not _recording(path):
+            if kind not in files:
+                raise TableError(f"{path}: no recording; say which table it is: vmstat={path}, iostat=, netstat= or process=")
+            yield tables.load(kind, path)
+            continue
+        if kind not in held:
+            found, remark = recorded.load(path, [other for other in wanted if wanted[other] == path])
+            held.update(found)
+            if remark:
+                remarks.append(remark)
+        yield held.pop(kind)
+
+
+def _recording(path: str) -> bool:
+    if os.path.isdir(path):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror}") from None

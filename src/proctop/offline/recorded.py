@@ -1,0 +1,181 @@
+"""The four tables of a recording: what vmstat(8), iostat(1), ``netstat -i`` and ps(1) would have shown at each reading.
+
+Every row covers the interval that ends at its time, which is in UTC. There is none across a gap or a reboot; what could not be read is
+missing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from proctop.features import derive
+from proctop.fields import FEATURE
+from proctop.offline.plan import CLOCK, TableError
+from proctop.offline.tables import Table, gather
+from proctop.records import Batch, DiskCounters, Floats, HostRates, NetCounters, Reading
+from proctop.sources.replay import ReplaySource
+from proctop.vitals import host_rates
+
+_NAN = float("nan")
+_KIB = 1024.0
+_BATCH = 1 << 16  # rows
+_LATEST = 253_370_000_000.0  # seconds: the year 9998
+_CPU, _RSS = FEATURE["cpu"], FEATURE["rss"]
+
+Row = tuple[float | str, ...]
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "vmstat": ("r", "b", "avm", "fre", "pi", "po", "interface_in", "cs", "us", "sy", "idle"),
+    "iostat": ("disk", "tps", "kb_read", "kb_wrtn", "service_time", "avg_queue_size", "avg_wait_time"),
+    "netstat": ("interface", "ipkts", "opkts", "ierrs", "oerrs", "ipkts_rate", "opkts_rate", "ierrs_rate", "oerrs_rate"),
+    "process": ("command", "cpu", "mem"),
+}
+"""By kind of table. ``fr`` of vmstat, pages that were freed, is not recorded."""
+
+
+def vmstat(cur: Reading, rates: HostRates) -> Iterator[Row]:
+    """One row.
+
+    ``r`` and ``b`` are ``procs_running`` and ``procs_blocked`` of /proc/stat, as vmstat(8) shows them. ``avm`` is the memory in use
+    (MemTotal − MemAvailable) and ``fre`` the free one (MemFree), both in KiB. ``pi`` and ``po`` are pages swapped in and out per second
+    (``pswpin``, ``pswpout`` of /proc/vmstat), ``interface_in`` is vmstat's ``in``, interrupts per second, ``cs`` context switches per second. ``us``
+    (user and nice), ``sy`` (system, irq and softirq) and ``idle`` are percent of all cpus; what they lack to 100 is waiting for I/O and steal.
+    """
+    parts = rates.parts
+    us = parts["user"] + parts["nice"]
+    sy = parts["system"] + parts["irq"] + parts["softirq"]
+    yield (
+        _known(cur.host.tasks_running),
+        _known(cur.host.tasks_blocked),
+        rates.memory_used / _KIB,
+        cur.host.memory.get("MemFree", _NAN) / _KIB,
+        rates.vmstat.get("pswpin", _NAN),
+        rates.vmstat.get("pswpout", _NAN),
+        rates.interrupts,
+        rates.switches,
+        100 * us,
+        100 * sy,
+        100 * parts["idle"],
+    )
+
+
+def iostat(before: Mapping[str, DiskCounters], after: Mapping[str, DiskCounters], dt: float) -> Iterator[Row]:
+    """A row for each disk that was there before (fields of Documentation/admin-guide/iostats.rst).
+
+    ``tps`` is requests completed per second, ``kb_read`` and ``kb_wrtn`` are KiB in the interval. ``service_time`` (ms) is the time the disk was busy
+    over its requests, iostat's former ``svctm``; ``avg_wait_time`` (ms) the time that requests took, ``await``; ``avg_queue_size`` the weighted
+    time over the interval, ``aqu-sz``. As iostat(1) has it, times of no request are 0.
+    """
+    for name, b in after.items():
+        if (a := before.get(name)) is None:
+            continue
+        requests = _rise(a.reads, b.reads) + _rise(a.writes, b.writes)
+        took = _rise(a.read_ms, b.read_ms) + _rise(a.write_ms, b.write_ms)
+        yield (
+            name,
+            requests / dt,
+            _rise(a.read_bytes, b.read_bytes) / _KIB,
+            _rise(a.write_bytes, b.write_bytes) / _KIB,
+            _rise(a.busy_ms, b.busy_ms) / requests if requests else 0.0,
+            _rise(a.weighted_ms, b.weighted_ms) / (1000 * dt),
+            took / requests if requests else 0.0,
+        )
+
+
+def netstat(before: Mapping[str, NetCounters], after: Mapping[str, NetCounters], dt: float) -> Iterator[Row]:
+    """A row for each interface that was there before: packets and errors, in and out, as ``netstat -i`` counts them since boot, then per second."""
+    for name, b in after.items():
+        if (a := before.get(name)) is not None:
+            now = (b.rx_packets, b.tx_packets, b.rx_errors, b.tx_errors)
+            then = (a.rx_packets, a.tx_packets, a.rx_errors, a.tx_errors)
+            yield (name, *map(float, now), *(_rise(x, y) / dt for x, y in zip(then, now, strict=True)))
+
+
+def process(batch: Batch, memory: int) -> Iterator[Row]:
+    """A row for each command: ``cpu``, percent of one cpu, and ``mem``, resident memory in percent of the host's, of all its processes together."""
+    place: dict[str, int] = {}
+    codes = np.array([place.setdefault(label.comm, len(place)) for label in batch.labels], dtype=np.intp)
+    cpu = _totals(codes, batch.values[_CPU].astype(np.float64) * 100)
+    mem = _totals(codes, batch.values[_RSS].astype(np.float64) * (100 / memory if memory else _NAN))
+    yield from zip(place, cpu.tolist(), mem.tolist(), strict=True)
+
+
+def _totals(codes: np.ndarray[tuple[int], np.dtype[np.intp]], values: Floats) -> Floats:
+    """By code; what is missing of some is left out, NaN where it is of all."""
+    known = values == values
+    sums: Floats = np.bincount(codes, np.where(known, values, 0.0))
+    sums[np.bincount(codes, known) == 0] = np.nan
+    return sums
+
+
+def _rise(before: int, after: int) -> float:
+    return float(after - before) if after >= before >= 0 else _NAN
+
+
+def _known(count: int) -> float:
+    return _NAN if count < 0 else float(count)
+
+
+def load(path: str, kinds: Sequence[str]) -> tuple[dict[str, Table], str]:
+    """The tables that are asked for, and a remark on what could not be read. Raises StreamError, and TableError for a table of no rows."""
+    source = ReplaySource(path)
+    try:
+        frames = _Frames(kinds)
+        prev: Reading | None = None
+        batch: Batch | None = None
+        while (cur := source.read()) is not None:
+            batch = derive(prev, cur, batch)
+            if prev is not None and batch.dt == batch.dt:
+                frames.add(cur.wall, _rows(kinds, prev, cur, batch))
+            prev = cur
+        remark = f"{path}: {source.damage}" if source.damage else ""
+    finally:
+        source.close()
+    return {kind: gather(kind, f"{path} ({kind})", frames.take(kind, path)) for kind in kinds}, remark
+
+
+def _rows(kinds: Iterable[str], prev: Reading, cur: Reading, batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
+    made = {
+        "vmstat": lambda: vmstat(cur, host_rates(prev, cur)),
+        "iostat": lambda: iostat(prev.host.disks, cur.host.disks, batch.dt),
+        "netstat": lambda: netstat(prev.host.nets, cur.host.nets, batch.dt),
+        "process": lambda: process(batch, cur.info.memory),
+    }
+    return ((kind, made[kind]()) for kind in kinds)
+
+
+class _Frames:
+    """Rows by kind of table, put into columns once there are enough."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._rows: dict[str, list[Row]] = {kind: [] for kind in kinds}
+        self._frames: dict[str, list[pl.DataFrame]] = defaultdict(list)
+
+    def add(self, wall: float, rows: Iterator[tuple[str, Iterator[Row]]]) -> None:
+        when = round(min(max(wall, 0.0), _LATEST) * 1e6)
+        for kind, some in rows:
+            held = self._rows[kind]
+            held += ((when, *row) for row in some)
+            if len(held) >= _BATCH:
+                self._close(kind)
+
+    def take(self, kind: str, path: str) -> Iterator[tuple[int, pl.DataFrame]]:
+        self._close(kind)
+        frames = self._frames.pop(kind)
+        if not sum(frame.height for frame in frames):
+            raise TableError(f"{path}: no rows for {kind}: it needs two readings in a row, and something to tell of")
+        row = 1
+        for frame in frames:
+            yield row, frame
+            row += frame.height
+
+    def _close(self, kind: str) -> None:
+        words = ("disk", "interface", "command")
+        schema = {name: pl.String if name in words else pl.Float64 for name in COLUMNS[kind]}
+        frame = pl.DataFrame(self._rows[kind], {CLOCK: pl.Int64, **schema}, orient="row")
+        self._frames[kind].append(frame.with_columns(pl.col(CLOCK).cast(pl.Datetime("us", "UTC"))))
+        self._rows[kind] = []
