@@ -222,6 +222,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Settings, ExitStack], int]]
     "export": outputs.export,
     "info": outputs.info,
     "models": models,
+    "profile": outputs.profile,
     "report": outputs.report,
     "score": score,
 }

@@ -88,6 +88,33 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         info.add_argument("file", metavar="FILE|DIR", help="a recording, or a directory of them")
         flag(info, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
 
+    def profile(commands: Any) -> None:
+        """Tables of vmstat, iostat, netstat and processes."""
+        command = commands.add_parser(
+            "profile", allow_abbrev=False, help="tables of vmstat, iostat, netstat and processes: how good they are, scaled and in windows"
+        )
+
+        def plain(name: str, spelled: str, said: str, **more: Any) -> None:
+            known.append(spelled)
+            command.add_argument(spelled, dest=name, default=argparse.SUPPRESS, help=said, **more)
+
+        kinds = "vmstat|iostat|netstat|process"
+        command.add_argument(
+            "files", metavar="TABLE=FILE", nargs="+", help=f"{kinds}=FILE (CSV, TSV, parquet, a recording), or a recording for all"
+        )
+        command.add_argument("-o", "--output", metavar="DIR", default="", help="directory for report, scaled tables and preprocessor")
+        plain("windows", "--windows", "write the windows too, as float32 that can be mapped", action="store_true")
+        plain("apply", "--apply", "select and scale as the preprocessor in DIR does", metavar="DIR")
+        flag(command, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
+        plain("sample", "--sample", "share of the rows, in contiguous blocks; default: 1", metavar="SHARE", type=float)
+        plain("seed", "--seed", "of the sample; default: 42", metavar="N", type=int)
+        plain("random", "--random-rows", "sample single rows: their order in time is destroyed", action="store_true")
+        plain("length", "--length", "rows of a window; default: 50", metavar="N", type=int)
+        plain("stride", "--stride", "rows from one window to the next; default: 1", metavar="N", type=int)
+        plain("correlation", "--correlation", "above it two columns are too alike; default: 0.95", metavar="R", type=float)
+        plain("missing", "--missing", "above it too much of a column is missing; default: 0.1", metavar="SHARE", type=float)
+        plain("variance", "--variance", "below it a column is constant; default: 0.01", metavar="V", type=float)
+
     where = _Parser(add_help=False)
     host = where.add_argument_group("host")
     flag(host, "source", "--source", metavar="auto|bpf|proc")
@@ -154,9 +181,13 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     )
     flag(doctor, "format", "--format", choices=("table", "json"), metavar="table|json", said="table (the default) or json")
     score = commands.add_parser(
-        "score", allow_abbrev=False, help="score a recording or an events table (CSV): figures, the ten highest, every row to a file"
+        "score",
+        allow_abbrev=False,
+        help="score a recording, an events table (CSV) or what profile made: figures, the ten highest, every row to a file",
     )
-    score.add_argument("file", metavar="FILE", help="a recording, or a CSV with a header and a row per process and interval")
+    score.add_argument(
+        "file", metavar="FILE", help="a recording, a CSV with a row per process and interval, or tables and windows of profile"
+    )
     flag(score, "model", "--model", metavar="NAME", said="model; default: baseline for a recording, ocsvm for a table")
     flag(score, "scope", "--scope", metavar="global|container|image|comm|process")
     score.add_argument(
@@ -177,6 +208,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         "-o", "--output", metavar="FILE", default="", help="write every row with its score to this file, - for standard output"
     )
     outputs(commands)
+    profile(commands)
     commands.add_parser("models", allow_abbrev=False, help="the models: what they are good for, and what they cost")
     return parser, known
 

@@ -89,6 +89,42 @@ def info(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     return 0
 
 
+def profile(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
+    """Tables: how good they are, to the terminal and as a page; with ``-o`` what is made of them."""
+    from proctop.offline.plan import Plan, TableError, kinds_of, wrong
+    from proctop.outfile import Unwritable
+
+    given = {name: value for name, value in vars(args).items() if name in Plan.__dataclass_fields__}
+    if "windows" in args and not args.output:
+        raise SettingsError("--windows goes with -o DIR")
+    if "apply" in args and (brought := sorted(given.keys() - {"sample", "seed", "random"})):
+        raise SettingsError(f"--{brought[0]} goes without --apply, which brings its own")
+    plan = Plan(**given)
+    try:
+        files = kinds_of(args.files)
+    except TableError as error:
+        raise SettingsError(str(error)) from None
+    if said := wrong(plan):
+        raise SettingsError(said)
+    end_on_signals()
+    try:
+        from proctop.offline.page import write
+        from proctop.offline.profile import Job, run
+        from proctop.offline.remarks import as_json, text
+    except ImportError:
+        raise Refused("profile needs polars: pip install 'proctop[offline]'") from None
+    try:
+        profiles, remarks = run(Job(files, plan, args.output, "windows" in args, getattr(args, "apply", "")), sys.stderr)
+        if args.output:
+            write(args.output, profiles, remarks)
+    except (TableError, Unwritable) as error:
+        raise Refused(str(error)) from None
+    print(as_json(profiles) if settings.format == "json" else text(profiles), end="")
+    for remark in remarks:
+        print(f"proctop: {remark}", file=sys.stderr)
+    return 0
+
+
 def _keep_apart(source: str, output: str) -> None:
     if output != "-" and os.path.exists(output) and os.path.exists(source) and os.path.samefile(source, output):
         raise SettingsError("-o would write over FILE")

@@ -227,7 +227,7 @@ def test_anomalies_are_many_and_the_page_stays_small() -> None:
         report.step(frame(i, [Proc(pid, f"worker-{pid}", features=features | {"wchar": float(i % 97) * 1e5}, rank=1.0)], alerts=events))
     page = report.page(ORIGIN, UTC)
     assert page.count('<article class="card"') == episodes.DRAWN
-    assert f"{most} anomalies" in page
+    assert f"{most} anomalies, the {episodes.LISTED} highest are drawn" in page
     assert "50 more, lower still, are left out" in page
     assert f"worker-{most}" in page and "worker-1<" not in page
     assert len(page.encode()) < 1_000_000

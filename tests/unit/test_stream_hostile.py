@@ -111,7 +111,7 @@ HOSTILE = [
     ("RANKS", b""),
     ("RANKS", bytes(7)),
     ("RANKS", NO_RANKS + body(3, b"\0\0\0")),
-    ("RANKS", NO_RANKS + body(1, 0, b"\x04")),
+    ("RANKS", NO_RANKS + body(1, 0, b"\x04", 0, bytes(4), bytes(12))),
     ("RANKS", NO_RANKS + body(1, 0, b"\x01", 0, b"\x05")),
     ("RANKS", NO_RANKS + body(1, 0, b"\x01", 1, 0, 0, 0, 1, 1, 1, b"\x01")),
     ("RANKS", NO_RANKS + body(1, 0, b"\x01", 1, 0, 0, 0, 0, 0, 0, b"\x01", b"\0" * 23)),
@@ -152,6 +152,12 @@ def test_a_section_that_is_none_costs_its_segment(tmp_path: Path, name: str, hos
     whole = name == "HOST"  # since 1.1 nobody looks there
     assert [r.reading.seq for r in records] == ([0, 1, 2, 3, 4] if whole else [0, 1, 4])
     assert reader.damage.segments == (0 if whole else 1)
+
+
+def test_numbers_without_names_are_damage(tmp_path: Path) -> None:
+    records, reader = read(tmp_path / "a", segment(*plain(0, 1, bent=0, NUMBERS=body(0))) + segment(*plain(2)))
+    assert [r.reading.seq for r in records] == [2]
+    assert reader.damage.segments == 1
 
 
 def test_the_sections_above_are_hostile_for_what_they_say_only(tmp_path: Path) -> None:

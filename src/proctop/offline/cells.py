@@ -88,10 +88,10 @@ class Clock:
 
     def _written(self, cells: pl.Series, first: int) -> pl.Series:
         times = pl.Series([None], dtype=_MICRO).new_from_index(0, len(cells))
-        for format in tuple(self._formats):
-            read = cells.str.strptime(_MICRO, format, strict=False)
+        for shape in tuple(self._formats):
+            read = cells.str.strptime(_MICRO, shape, strict=False)
             if read.null_count() < len(read):
-                self._prefer(format)
+                self._prefer(shape)
                 times = times.fill_null(read)
                 if not times.null_count():
                     break
@@ -107,9 +107,9 @@ class Clock:
                 times = times.fill_null(self._counted(cells.cast(pl.Float64, strict=False)))
         return times
 
-    def _prefer(self, format: str) -> None:
-        self._formats.remove(format)
-        self._formats.insert(0, format)
+    def _prefer(self, shape: str) -> None:
+        self._formats.remove(shape)
+        self._formats.insert(0, shape)
 
     def _with_offsets(self, cells: pl.Series, offsets: pl.Series) -> pl.Series:
         table = pl.select(
@@ -118,8 +118,8 @@ class Clock:
                     pl.lit(cells)
                     .str.replace(r"\s*(Z|[+-]\d\d:?\d\d)$", "")
                     .str.replace("T", " ", literal=True)
-                    .str.strptime(_MICRO, format, strict=False)
-                    for format in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+                    .str.strptime(_MICRO, shape, strict=False)
+                    for shape in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
                 ]
             ).alias("local"),
             pl.lit(offsets.replace("Z", "+00:00").str.replace(":", "", literal=True)).alias("offset"),
@@ -138,7 +138,7 @@ class Clock:
         with_one = offsets.is_not_null().to_numpy()
         at = int(np.argmax(with_one != with_one[0])) if (with_one != with_one[0]).any() else 0
         raise TableError(
-            f"{self._where}: row {first + at}, column {CLOCK}: some times have an offset from UTC and others have none; give all of them one"
+            f"{self._where}: row {first + at}, column {CLOCK}: some times have an offset from UTC and others none; give all one"
         )
 
     def _counted(self, values: pl.Series) -> pl.Series:

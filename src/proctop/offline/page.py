@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC
 from importlib.resources import files
 
-from proctop import __version__
+from proctop import __version__, outfile
 from proctop.export.report.charts import percent, title
 from proctop.export.report.page import document
 from proctop.export.report.tables import table
 from proctop.export.report.times import Times
-from proctop.export.report.words import esc, name, number, share, size
+from proctop.export.report.words import MISSING, esc, name, number, share, size
 from proctop.offline.profile import Profile
-from proctop.offline.quality import BINS, Column, Quality
-from proctop.offline.remarks import ENTITIES, correlated, every, gaps, moment, outliers, zone
+from proctop.offline.quality import BINS, Quality
+from proctop.offline.remarks import ENTITIES, as_json, correlated, every, gaps, moment, outliers, zone
 
-_ROW, _CELL, _LABEL, _AXIS = 18, 30, 110, 20  # pixels
+_ROW, _BAR, _CELL, _LABEL = 18, 14, 28, 120  # pixels
 _MOST_GAPS = 500  # that are drawn
 _STYLE = """
-.panel + .panel, .panel + h3, table + h3 { margin-top: .9rem; }
-.panel h3 { margin: 1.1rem 0 .4rem; } .panel h3:first-child { margin-top: 0; }
+.panel { margin-top: .9rem; } .panel h3 { margin-bottom: .5rem; }
+.strip { display: grid; grid-template-columns: 8.5rem 1fr; align-items: center; font-size: .85rem; color: var(--soft); }
 .lost { fill: var(--red); } .there { fill: var(--teal-soft); } .plus { fill: var(--blue); } .minus { fill: var(--amber); }
-.ring { fill: none; stroke: var(--red); stroke-width: 2; } svg .on { fill: var(--card); }
+.ring { stroke: var(--red); stroke-width: 2; }
 """
+
+
+def write(folder: str, profiles: Sequence[Profile], remarks: Sequence[str]) -> None:
+    """``report.html`` and ``report.json``. Raises Unwritable."""
+    for file_name, content in (("report.json", as_json(profiles)), ("report.html", page(profiles, remarks))):
+        with outfile.opened(os.path.join(folder, file_name)) as file:
+            file.write(content.encode())
 
 
 def page(profiles: Sequence[Profile], remarks: Sequence[str]) -> str:
@@ -62,37 +70,78 @@ def _section(profile: Profile) -> str:
         ("Selected", esc(", ".join(profile.selected))),
     )
     listed = "".join(f"<div><dt>{what}</dt><dd>{said}</dd></div>" for what, said in facts)
+    panels = (
+        ("", f'<dl class="facts">{listed}</dl>'),
+        ("Over time: missing cells and gaps", _over_time(q)),
+        ("Correlation", _correlation(q)),
+        ("Columns", _columns(q)),
+    )
     return (
         f'<h2>{q.table}</h2><p class="lead">{name(q.source)}: {moment(q.first)} to {moment(q.last)}{esc(zone(q))}</p>'
-        '<dl class="tiles">' + "".join(f"<div><dt>{t}</dt><dd>{v}</dd><dd>{esc(s)}</dd></div>" for t, v, s in tiles) + "</dl>"
-        f'<div class="panel" style="margin-top:.9rem"><dl class="facts">{listed}</dl></div>'.replace(' style="margin-top:.9rem"', "")
-        + f'<div class="panel"><h3>Over time: what is missing, and gaps</h3>{_time_line(q)}</div>'
-        f'<div class="panel"><h3>Correlation</h3>{_correlation(q)}</div>'
-        f'<div class="panel"><h3>Columns</h3>{_columns(q)}</div>'
+        + '<dl class="tiles">'
+        + "".join(f"<div><dt>{t}</dt><dd>{v}</dd><dd>{esc(s)}</dd></div>" for t, v, s in tiles)
+        + "</dl>"
+        + "".join(f'<div class="panel">{f"<h3>{heading}</h3>" if heading else ""}{inside}</div>' for heading, inside in panels)
     )
 
 
-def _time_line(q: Quality) -> str:
-    """A line for each column: red where cells are missing, the more the darker; below it the gaps of the table."""
+def _over_time(q: Quality) -> str:
+    """A strip for each column, red where cells are missing; one for the gaps of the table; the time below."""
     span = max(q.last - q.first, 1)
-    out = []
-    for i, column in enumerate(q.columns):
-        y = i * _ROW
-        out.append(f'<text x="0" y="{y + 13}">{esc(column.name)}</text><svg x="{_LABEL}" y="{y}" width="100%" height="{_ROW}">')
-        out.append(f'<svg width="100%" height="{_ROW}" style="x:0"/>'.replace(' style="x:0"', ""))
-        out.append(_strip(q.holes[i].tolist()))
-        out.append("</svg>")
-    y = len(q.columns) * _ROW
+    lines = [(column.name, _holes(q, i)) for i, column in enumerate(q.columns)]
     gap = "".join(
-        f'<rect class="lost" x="{percent((a - q.first) / span)}" width="{percent(max((b - a) / span, 0.001))}" height="{_ROW - 4}">'
+        f'<rect class="lost" x="{percent((a - q.first) / span)}" width="{percent(max((b - a) / span, 0.002))}" height="{_BAR}">'
         f"{title(f'{moment(a)} to {moment(b)}')}</rect>"
-        for a, b in sorted(q.gaps.tolist(), key=lambda g: g[0] - g[1])[:_MOST_GAPS]
+        for a, b in sorted(q.gaps.tolist(), key=lambda ends: ends[0] - ends[1])[:_MOST_GAPS]
     )
-    strip = f'<rect class="there" width="100%" height="{_ROW - 4}"/>{gap}'
-    out.append(f'<text class="head" x="0" y="{y + 13}">gaps</text><svg x="{_LABEL}" y="{y}" width="100%" height="{_ROW}">{_inner(strip)}</svg>')
-    times = Times(UTC, dated=True)
-    ticks = "".join(
-        f'<text x="{percent(at)}" y="{_AXIS - 6}">{esc(text)}</text>' for at, text in times.ticks(q.first / 1e6, span / 1e6, 5) if at < 0.95
+    lines.append(("gaps", gap))
+    ticks = Times(UTC, dated=True).ticks(q.first / 1e6, span / 1e6, 6)
+    times = "".join(f'<text x="{percent(at)}" y="12">{esc(text)}</text>' for at, text in ticks if at < 0.93)
+    strips = [(esc(what), f'<rect class="there" width="100%" height="{_BAR}"/>{inside}') for what, inside in lines]
+    return "".join(
+        f'<div class="strip"><span>{what}</span><svg width="100%" height="{_ROW}">{inside}</svg></div>'
+        for what, inside in [*strips, ("", times)]
     )
-    out.append(f'<svg x="{_LABEL}" y="{y + _ROW}" width="100%" height="{_AXIS}">{_inner(ticks)}</svg>')
-    return f'<svg width="100%" height="{y + _ROW + _AXIS}">{"".join(out)}</svg>'
+
+
+def _holes(q: Quality, column: int) -> str:
+    """Where cells of a column are missing: the more of them, the stronger."""
+    out = []
+    for k, lost in enumerate(q.holes[column].tolist()):
+        if lost > 0:
+            place = f'x="{percent(k / BINS)}" width="{percent(1 / BINS)}" height="{_BAR}"'
+            out.append(f'<rect class="lost" {place} fill-opacity="{max(lost, 0.15):.2f}">{title(share(lost))}</rect>')
+    return "".join(out)
+
+
+def _correlation(q: Quality) -> str:
+    """A square for each pair, stronger the more they go together (blue) or against each other (amber); ringed above the threshold."""
+    names = [column.name for column in q.columns]
+    high = {(a, b) for a, b, _ in q.correlated}
+    out = []
+    for i, row in enumerate(names):
+        out.append(f'<text x="0" y="{i * _CELL + 19}">{esc(row)}</text>')
+        for j, column in enumerate(names[: i + 1]):
+            r = float(q.correlation[i, j])
+            x, y = _LABEL + j * _CELL, i * _CELL
+            strength = abs(r) if r == r else 0.0
+            ring = " ring" if (column, row) in high else ""
+            what = title(f"{column}, {row}: {number(r, 3)}")
+            square = f'x="{x}" y="{y}" width="{_CELL - 2}" height="{_CELL - 2}" rx="3"'
+            out.append(f'<rect class="there" {square}/>')
+            out.append(f'<rect class="{"plus" if r > 0 else "minus"}{ring}" {square} fill-opacity="{strength:.2f}">{what}</rect>')
+    size_ = len(names) * _CELL
+    note = '<p class="note">Blue: together; amber: against each other; ringed: above the threshold. From left as from the top.</p>'
+    return f'<div class="scroll"><svg width="{_LABEL + size_}" height="{size_}">{"".join(out)}</svg></div>{note}'
+
+
+def _columns(q: Quality) -> str:
+    titles = ("Column", "Missing", "Outliers", "Variance", "Lowest", "Quartile", "Median", "Quartile", "Highest")
+    rows = [
+        (esc(c.name), f"{c.missing:.2%}", f"{c.outliers:.2%}", _figure(c.variance), *(_figure(x) for x in c.quartiles)) for c in q.columns
+    ]
+    return table(titles, rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.6g}" if value == value else MISSING

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CLOCK = "timestamp"
@@ -68,6 +70,27 @@ class Plan:
     correlation: float = 0.95
     missing: float = 0.1
     variance: float = 0.01
+
+
+def kinds_of(words: Sequence[str]) -> dict[str, str]:
+    """Kind → file, out of ``KIND=FILE`` and, for a recording of all, ``FILE`` (under ""). Raises TableError.
+
+    >>> kinds_of(["vmstat=a.csv", "b.proctop"])
+    {'vmstat': 'a.csv', '': 'b.proctop'}
+    """
+    out: dict[str, str] = {}
+    for word in words:
+        kind, equals, path = word.partition("=")
+        if not equals or (kind not in KINDS and os.path.exists(word)):
+            kind, path = "", word
+        if kind and kind not in KINDS:
+            raise TableError(f'no table "{kind}"; there are {", ".join(KINDS)}')
+        if kind in out:
+            raise TableError(f"{kind or 'a recording'} is given twice")
+        if not path:
+            raise TableError(f"{kind}= wants a file")
+        out[kind] = path
+    return out
 
 
 def wrong(plan: Plan) -> str:

@@ -63,7 +63,8 @@ class Preprocessor:
     def save(self, folder: str) -> None:
         """Both files into ``folder``, each there whole or not at all. Raises Unwritable."""
         arrays = io.BytesIO()
-        np.savez(arrays, **{kind: np.array([[s.center, s.range] for s in fitted.scales]) for kind, fitted in self.tables.items()})
+        scales = {kind: np.array([[s.center, s.range] for s in fitted.scales]) for kind, fitted in self.tables.items()}
+        np.savez(arrays, allow_pickle=False, **scales)
         data = arrays.getvalue()
         head = {
             "format": FORMAT,

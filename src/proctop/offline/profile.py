@@ -17,6 +17,7 @@ from proctop.offline.scaled import mapped, write_table, write_windows
 from proctop.offline.selection import select
 from proctop.offline.tables import Table
 from proctop.offline.windows import Windows
+from proctop.outfile import Unwritable
 from proctop.stream.frames import MAGIC
 
 _BLOCKS = 20  # windows that a block of a sample is long
@@ -55,6 +56,8 @@ def run(job: Job, said: TextIO) -> tuple[list[Profile], list[str]]:
     One table is in memory at a time, all four of a recording apart. Raises TableError, StreamError and Unwritable.
     """
     known = Preprocessor.load(job.apply) if job.apply else None
+    if job.output:
+        _make(job.output)
     plan = known.plan if known is not None else job.plan
     profiles: list[Profile] = []
     fits: dict[str, Fitted] = {}
@@ -79,6 +82,13 @@ def run(job: Job, said: TextIO) -> tuple[list[Profile], list[str]]:
     if job.output and known is None:
         Preprocessor(plan, fits).save(job.output)
     return profiles, remarks
+
+
+def _make(folder: str) -> None:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(f"{folder}: {error.strerror}") from None
 
 
 def _tables(files: Mapping[str, str], remarks: list[str]) -> Iterator[Table]:

@@ -91,7 +91,7 @@ def assess(table: Table, plan: Plan) -> Quality:
         interval=table.interval,
         gaps=table.gaps,
         entities=len(table.entities),
-        size=sum(x.nbytes for x in (*table.columns.values(), table.time, table.entity)),
+        size=sum(x.nbytes for x in table.columns.values()) + table.time.nbytes + table.entity.nbytes,
         columns=columns,
         correlation=matrix,
         correlated=_pairs(names, matrix, plan.correlation),

@@ -68,7 +68,9 @@ def write_windows(path: str, table: Table, names: tuple[str, ...], windows: Wind
     title = f"{table.kind}: {count:,} windows of {length} × {width}, {windows.nbytes / 1e6:,.0f} MB"
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
     if windows.nbytes + _MARGIN > free:
-        raise Unwritable(f"{path}: {windows.nbytes / 1e6:,.0f} MB of windows, and {free / 1e6:,.0f} MB of the disk are free; try --stride {length}")
+        raise Unwritable(
+            f"{path}: {windows.nbytes / 1e6:,.0f} MB of windows, and {free / 1e6:,.0f} MB of the disk are free; try --stride {length}"
+        )
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": windows.shape})
     bar, done = _Bar(said, title, count), 0

@@ -1,11 +1,11 @@
-"""``proctop score FILE``: a recording or an events table through a model; figures to read, and rows to go on with."""
+"""``proctop score FILE``: a recording, an events table or what profile made through a model; figures to read, and rows to go on with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from proctop.fields import SCHEMA
 from proctop.offline import scored, writing
@@ -18,6 +18,11 @@ from proctop.settings import SettingsError, nearest
 from proctop.sources import events
 from proctop.sources.replay import ReplaySource
 from proctop.stream.frames import MAGIC
+
+if TYPE_CHECKING:
+    from proctop.offline.prepared import Prepared
+
+_PREPARED = (b"PAR1", b"\x93NUMPY")  # how parquet and windows begin
 
 EVENTS_MODEL = "ocsvm"
 """What scores an events table unless told otherwise: the default detector wants the features of a host."""
@@ -41,31 +46,45 @@ def run(job: Job, out: TextIO) -> str:
     Raises ``EventsError``, ``StreamError`` and ``Unwritable`` for files, ``SettingsError`` for what does not go together.
     """
     with ExitStack() as stack:
-        return _recording(job, out, stack) if _recorded(job.path) else _events(job, out, stack)
+        head = _head(job.path)
+        return _recording(job, out, stack) if head.startswith(MAGIC) else _events(job, out, stack, prepared=head.startswith(_PREPARED))
 
 
-def _recorded(path: str) -> bool:
-    """Does the file begin as recordings do?"""
+def _head(path: str) -> bytes:
+    """How the file begins."""
     try:
         with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC))
     except OSError as error:
         raise events.EventsError(f"{path}: {error.strerror}") from None
 
 
-def _events(job: Job, out: TextIO, stack: ExitStack) -> str:
+def _events(job: Job, out: TextIO, stack: ExitStack, *, prepared: bool) -> str:
     name = job.model or EVENTS_MODEL
     if name == BASELINE:
-        raise SettingsError(f"--model {BASELINE} wants a recording; for an events table give another (`proctop models` lists them)")
+        raise SettingsError(f"--model {BASELINE} wants a recording; for a table give another (`proctop models` lists them)")
     from proctop.scoring import river
 
-    features = _known(job.features or events.FEATURES, events.COLUMNS, strict=False)
-    table = stack.enter_context(events.Events(job.path, features))
+    table: events.Events | Prepared
+    if prepared:
+        table = _prepared(job)
+        features = table.features
+    else:
+        features = _known(job.features or events.FEATURES, events.COLUMNS, strict=False)
+        table = stack.enter_context(events.Events(job.path, features))
     models = river.models(name, registry.room(name, job.scope))
     rows = scored.events(table, models, job.scope)
     figures = _through(job, rows, features, models.flags, "no rows after the header")
     out.write(figures.text(table.columns, _title(name, job.scope)))
     return ""
+
+
+def _prepared(job: Job) -> Prepared:
+    try:
+        from proctop.offline.prepared import opened
+    except ImportError:
+        raise events.EventsError(f"{job.path}: what profile wrote needs polars: pip install 'proctop[offline]'") from None
+    return opened(job.path, job.features)
 
 
 def _recording(job: Job, out: TextIO, stack: ExitStack) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from proctop.records import Bools, Floats, Frame, Reading
 from proctop.scoring.models import Models, score_and_learn
 from proctop.scoring.protocol import Detector
 from proctop.scoring.rowwise import RowWise
-from proctop.sources.events import CONTEXT, Events, Value
+from proctop.sources.events import CONTEXT, Event, Value
 
 
 class Row(NamedTuple):
@@ -40,7 +40,7 @@ class Readings(Protocol):
 _SCOPES = {"container": "container_id", "image": "container_image", "comm": "comm", "process": "pid"}
 
 
-def events(table: Events, models: Models, scope: str) -> Iterator[Row]:
+def events(table: Iterable[Event], models: Models, scope: str) -> Iterator[Row]:
     """Each row scored, then learned, by the model of its ``scope`` (of ``catalogue.SCOPES``; a process is a pid)."""
     place = CONTEXT.index(_SCOPES[scope]) if scope in _SCOPES else None
     flags = models.flags

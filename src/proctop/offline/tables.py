@@ -39,7 +39,7 @@ class Table:
         columns: name → float64[n], NaN = missing, in the order of the file.
         entity: int32[n], index in ``entities``; ("",) where there is only the host.
         runs: int64[r], first rows of stretches without a gap within one entity, rising from 0.
-        interval: µs, the median between the distinct times of the file; gaps: int64[g, 2], µs, where more than GAP intervals were without rows.
+        interval: µs, the median between the distinct times of the file; gaps: int64[g, 2], µs, where none came for more than GAP of it.
         total: rows of the file; invalid: of them left out for want of a time.
         remarks: what was odd about the file, a line each.
     """
@@ -203,16 +203,14 @@ def _kept(values: NDArray[_Numbers], known: Bools) -> NDArray[_Numbers]:
     return values if known.all() else values[known]
 
 
-def _arranged(
-    kind: str, file: _File, time: Ints, codes: Codes, names: tuple[str, ...], columns: dict[str, Floats], zone: str
-) -> Table:
+def _arranged(kind: str, file: _File, time: Ints, codes: Codes, names: tuple[str, ...], columns: dict[str, Floats], zone: str) -> Table:
     """Rows by entity and time. What was not in order, or told twice, is remarked."""
     order = np.argsort(codes, kind="stable") if len(names) > 1 else np.arange(time.size)
     sorted_codes, sorted_time = codes[order], time[order]
     same = np.diff(sorted_codes) == 0
     early = same & (np.diff(sorted_time) < 0)
     if early.any():
-        what = f'column {CLOCK}: earlier than the row before{_of(names)}'
+        what = f"column {CLOCK}: earlier than the row before{_of(names)}"
         _remark(file, order[1:][early], what, "put in order")
         order = np.lexsort((time, codes))
         sorted_time = time[order]

@@ -50,6 +50,8 @@ def picture(bins: Bins, episodes: Episodes, quality: Quality, memory: float, tim
         y += _HEAD + _PLOT + _SPACE
     bottom = y - _SPACE
     count = words.plural(episodes.count, "anomaly", "anomalies") if episodes.count else "none"
+    if episodes.count > len(episodes.listed):
+        count += f", the {len(episodes.listed)} highest are drawn"
     head = f'<text class="head" y="13">Anomalies</text><text x="100%" y="13" text-anchor="end">{count}</text>'
     return (
         f'<svg width="100%" height="{bottom + _AXIS}" role="img" aria-label="The host over time, with its anomalies">'
