@@ -116,3 +116,16 @@ def test_every_frame_is_kept_whether_or_not_it_is_taken() -> None:
     feed.start()
     feed.join(LONG)
     assert kept == made
+
+
+def test_a_frame_that_cannot_be_kept_is_shown_and_said() -> None:
+    made, said = frames(2), list[tuple[Frame | None, str]]()
+
+    def keep(frame: Frame) -> None:
+        if frame is made[0]:
+            raise ValueError("too\nlarge")
+
+    feed = Feed(script := Script(*made), cast(Engine, script), 0.001, lambda: said.append((feed.take(), feed.error)), None, keep)
+    feed.start()
+    feed.join(LONG)
+    assert said[:2] == [(made[0], "this moment cannot be gone back to: ValueError: too"), (made[1], "")]

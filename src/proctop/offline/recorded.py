@@ -40,9 +40,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 def vmstat(cur: Reading, rates: HostRates) -> Iterator[Row]:
     """One row.
 
-    ``r`` and ``b`` are ``procs_running`` and ``procs_blocked`` of /proc/stat, as vmstat(8) shows them. ``avm`` is the memory in use (MemTotal
-    − MemAvailable) and ``fre`` the free one (MemFree), both in KiB. ``pi`` and ``po`` are pages swapped in and out per second (``pswpin``,
-    ``pswpout`` of /proc/vmstat), ``interface_in`` is vmstat's ``in``, interrupts per second, ``cs`` context switches per second. ``us`` (user
+    ``r`` and ``b`` are ``procs_running`` and ``procs_blocked`` of /proc/stat, as in vmstat(8). ``avm`` is the memory in use (MemTotal −
+    MemAvailable) and ``fre`` the free one (MemFree), both in KiB. ``pi`` and ``po`` are pages swapped in and out per second (``pswpin``,
+    ``pswpout`` of /proc/vmstat), ``interface_in`` is vmstat's ``in``, interrupts per second, ``cs`` switches per second. ``us`` (user
     and nice), ``sy`` (system, irq and softirq) and ``idle`` are percent of all cpus; what they lack to 100 is waiting for I/O and steal.
     """
     parts = rates.parts
@@ -66,7 +66,7 @@ def vmstat(cur: Reading, rates: HostRates) -> Iterator[Row]:
 def iostat(before: Mapping[str, DiskCounters], after: Mapping[str, DiskCounters], dt: float) -> Iterator[Row]:
     """A row for each disk that was there before (fields of Documentation/admin-guide/iostats.rst).
 
-    ``tps`` is requests completed per second, ``kb_read`` and ``kb_wrtn`` are KiB in the interval. ``service_time`` (ms) is the time that the
+    ``tps`` is requests completed per second, ``kb_read`` and ``kb_wrtn`` are KiB in the interval. ``service_time`` (ms) is the time that a
     disk was busy over its requests, iostat's former ``svctm``; ``avg_wait_time`` (ms) the time that requests took, ``await``;
     ``avg_queue_size`` the weighted time over the interval, ``aqu-sz``. As iostat(1) has it, times of no request are 0.
     """
@@ -96,7 +96,7 @@ def netstat(before: Mapping[str, NetCounters], after: Mapping[str, NetCounters],
 
 
 def process(batch: Batch, memory: int) -> Iterator[Row]:
-    """A row for each command, all its processes together: ``cpu``, percent of one cpu, and ``mem``, percent of memory, as ps(1) has them."""
+    """A row for each command, all its processes together: ``cpu``, percent of one cpu, and ``mem``, percent of memory, as of ps(1)."""
     place: dict[str, int] = {}
     codes = np.array([place.setdefault(label.comm, len(place)) for label in batch.labels], dtype=np.intp)
     cpu = _totals(codes, batch.values[_CPU].astype(np.float64) * 100)

@@ -90,8 +90,11 @@ class Feed(threading.Thread):
         return True
 
     def _hand_over(self, frame: Frame) -> None:
-        if self._keep is not None:
-            self._keep(frame)
+        try:
+            if self._keep is not None:
+                self._keep(frame)
+        except RETRIED as error:  # what was seen is shown all the same
+            self.error = f"this moment cannot be gone back to: {type(error).__name__}: {error}".splitlines()[0]
         self._announce(frame)
 
     def _announce(self, frame: Frame | None) -> None:
