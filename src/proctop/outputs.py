@@ -113,6 +113,8 @@ def profile(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> i
         from proctop.offline.remarks import as_json, text
     except ImportError:
         raise Refused("profile needs polars: pip install 'proctop[offline]'") from None
+    if plan.random:
+        print("proctop: --random-rows: rows that follow each other in a window are not neighbours in time", file=sys.stderr)
     try:
         profiles, remarks = run(Job(files, plan, args.output, "windows" in args, getattr(args, "apply", "")), sys.stderr)
         if args.output:

@@ -100,9 +100,13 @@ def test_without_memory_to_lock() -> None:
     assert answer.get("refused") == {} or reasons(answer) == {"the limit of locked memory is too low: ulimit -l unlimited"}
 
 
-def test_without_descriptors() -> None:
-    script = "import resource, numpy\n" + OPEN.replace("feed = ", "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))\nfeed = ") + TELL
-    assert len(reasons(run(script=script))) == 1
+@pytest.mark.parametrize("limit", [6, 9, 12, 14, 16, 18])
+def test_with_few_descriptors(limit: int) -> None:
+    """Wherever they run out, one reason and no traceback."""
+    tell = "\nprint(json.dumps({'why': dict(feed.why)} if isinstance(feed, Unavailable) else {}))"
+    few = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))"
+    answer = run(script="import numpy, resource\n" + OPEN.replace("feed = ", f"{few}\nfeed = ") + tell)
+    assert not answer or len(reasons(answer)) == 1
 
 
 def test_without_libbpf(monkeypatch: pytest.MonkeyPatch) -> None:

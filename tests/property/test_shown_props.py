@@ -34,7 +34,7 @@ quick = settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.r
 
 
 def looks(seed: int) -> list[Proc]:
-    """Ranks on and beside every place where a tenth, a bar, a block or a word changes, and anywhere else; the rest at random."""
+    """Ranks in tenths, as engines give them, on and beside every place where a bar, a block or a word changes; the rest at random."""
     rng = np.random.default_rng(seed)
     edges = np.concatenate((np.arange(0, 13, 1 / 16), np.arange(0, 13, 0.05), [99.95, 100.45, 100.5, 101.5, 2500.5])).astype(np.float32)
     high = np.float32(9999)
@@ -46,8 +46,8 @@ def looks(seed: int) -> list[Proc]:
         Proc(
             10 + i,
             f"p{i}",
-            rank=abs(float(rank)),
-            alert=abs(float(rng.choice(ranks))),
+            rank=abs(float(np.round(rank, 1))),
+            alert=abs(float(np.round(rng.choice(ranks), 1))),
             per_hour=float(rng.choice(often)),
             alerting=bool(rng.random() < 0.1),
             status=Status(int(rng.integers(3))),

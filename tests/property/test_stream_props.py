@@ -76,6 +76,7 @@ def session(seed: int, length: int) -> Iterator[Reading]:
     keys: list[tuple[int, int]] = []
     labels: dict[tuple[int, int], Label] = {}
     counters: dict[tuple[int, int], np.ndarray] = {}
+    before: dict[tuple[int, int], tuple[bytes, Label]] = {}
     mono = 100.0
     for seq in range(length):
         ended = [k for k in keys if rng.random() < 0.1]
@@ -97,6 +98,9 @@ def session(seed: int, length: int) -> Iterator[Reading]:
                 counters[key][rng.integers(M)] = number(rng)
         mono += float(rng.random()) + 0.01
         n = len(keys)
+        now = {key: (counters[key].tobytes(), labels[key]) for key in keys}
+        differ = np.array([now[key] != before.get(key) for key in keys], np.bool_)  # and more may be called changed
+        before = now
         host = HostCounters(
             cpu=rng.integers(-1, 1 << 62, (3, 10)),
             memory={f"m{i}": int(rng.integers(1 << 45)) for i in range(rng.integers(0, 4))},
@@ -132,7 +136,7 @@ def session(seed: int, length: int) -> Iterator[Reading]:
             cgroups=cgroups,
             gaps=(Gap("io", int(rng.integers(9)), "not root"),) if seq % 3 else (),
             exits=tuple(Exit(ProcKey(*k), 1, labels[k], None if rng.random() < 0.5 else int(rng.integers(-64, 256))) for k in ended),
-            changed=np.flatnonzero(rng.random(n) < 0.5) if rng.random() < 0.5 else None,
+            changed=np.flatnonzero((rng.random(n) < 0.3) | differ) if rng.random() < 0.5 else None,
             threads=threads,
             notes=(text(rng),) if rng.random() < 0.3 else (),
         )

@@ -113,7 +113,7 @@ def test_process() -> None:
     )
     assert redis["container"] == {"id": "a" * 64, "name": "cache", "image": "docker.io/library/redis:7.2", "runtime": "docker", "pod": ""}
     assert redis["features"] == {"disk_write": 38e6}
-    assert (redis["score"], redis["alert"], redis["alert_score"], redis["every_hours"]) == (float(np.float32(7.2)), True, 9.5, 4.0)
+    assert (redis["score"], redis["alert"], redis["alert_score"], redis["every_hours"]) == (7.2, True, 9.5, 4.0)
     assert redis["why"] == [
         {"feature": "disk_write", "value": 38e6, "usual": [0.0, 1.2e6], "against": "own", "text": "writes 38 MB/s, usual 0–1.2 MB/s"}
     ]

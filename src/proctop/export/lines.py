@@ -1,7 +1,7 @@
 """Frames as JSON lines and as CSV, for programs.
 
-Numbers are unrounded: a float32 feature is written as the double that equals it. What is missing is absent (features), null
-(fixed keys of JSON) or empty (CSV); NaN and Infinity occur nowhere.
+Numbers are unrounded: a float32 feature is written as the double that equals it. Scores come in tenths, as an engine gives them. What is
+missing is absent (features), null (fixed keys of JSON) or empty (CSV); NaN and Infinity occur nowhere.
 
 CSV is RFC 4180. Text cells are the host's own words: a command name may begin with ``=`` or ``@``. In a pipe it is left as it is, because a
 monitor does not alter its data; in a file that people open (``proctop export``) such cells are guarded.
@@ -117,7 +117,7 @@ def _alert(event: AlertEvent) -> Json:
         "peaked": rfc3339(event.peak),
         "ended": None if event.open else rfc3339(event.end),
         "incident": event.incident,
-        "score": _finite(event.score),
+        "score": _finite(round(event.score, 1)),
         "every_hours": every,
         "why": [_reason(reason) for reason in event.why],
     }
@@ -176,8 +176,8 @@ def _processes(frame: Frame, order: Ints) -> list[Json]:
         _absent_as_none(values.numbers(frame, "ppid", order)),
         values.texts(frame, "state", order),
         frame.batch.values[:, order].T.tolist(),
-        _absent_as_none(scores.rank[order].astype(np.float64)),
-        _absent_as_none(scores.alert[order].astype(np.float64)),
+        _absent_as_none(np.round(scores.rank[order].astype(np.float64), 1)),
+        _absent_as_none(np.round(scores.alert[order].astype(np.float64), 1)),
         _every_hours(frame, order),
         values.numbers(frame, "start", order).tolist(),
         zip(*extra.values(), strict=True),

@@ -24,6 +24,8 @@ _FORMATS = (
 )  # one way to read each: whether 07/08 is July or August nobody knows
 _OFFSET = r":\d\d(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)$"
 _MICRO = pl.Datetime("us")
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_214_400_000_000  # µs: the years 1 to 9999
+_NEVER = -(1 << 63)
 _SHOWN = 40  # characters of a cell in a message
 
 
@@ -76,17 +78,21 @@ class Clock:
         elif series.dtype.is_numeric():
             times = self._counted(series.cast(pl.Float64))
         elif series.dtype == pl.String:
-            times = self._written(series.str.strip_chars(), first)
+            runs = series.rle().struct.unnest()  # rows of all disks, interfaces, commands have one time
+            starts = runs["len"].cum_sum() - runs["len"]
+            once = self._written(runs["value"].str.strip_chars(), first + starts)
+            times = once.gather(np.repeat(np.arange(len(runs)), runs["len"].to_numpy()))
         else:
             raise TableError(f"{self._where}: column {series.name}: {series.dtype} where times are wanted")
-        known = times.is_not_null().to_numpy()
+        micros = times.to_physical().fill_null(_NEVER).to_numpy().astype(np.int64)
+        known = (micros > _EARLIEST) & (micros < _LATEST)
         if not self.first_bad and not known.all():
             at = int(np.argmin(known))
             text = "" if series[at] is None else clean(str(series[at])[:_SHOWN])
             self.first_bad = f'row {first + at}, column {CLOCK}: "{text}" is no time'
-        return times.to_physical().fill_null(0).to_numpy().astype(np.int64), known
+        return micros, known
 
-    def _written(self, cells: pl.Series, first: int) -> pl.Series:
+    def _written(self, cells: pl.Series, rows: pl.Series) -> pl.Series:
         times = pl.Series([None], dtype=_MICRO).new_from_index(0, len(cells))
         for shape in tuple(self._formats):
             read = cells.str.strptime(_MICRO, shape, strict=False)
@@ -102,7 +108,7 @@ class Clock:
                 times = times.fill_null(self._with_offsets(cells, offsets))
                 self._zoned = True
                 if self._naive:
-                    self._mixed(offsets, times, first)
+                    self._mixed(offsets, rows)
             if not self._naive and not self._zoned:
                 times = times.fill_null(self._counted(cells.cast(pl.Float64, strict=False)))
         return times
@@ -134,12 +140,10 @@ class Clock:
         moved: pl.Series = (table["local"].to_physical() - (east - home) * 60_000_000).cast(_MICRO)
         return moved
 
-    def _mixed(self, offsets: pl.Series, times: pl.Series, first: int) -> None:
+    def _mixed(self, offsets: pl.Series, rows: pl.Series) -> None:
         with_one = offsets.is_not_null().to_numpy()
         at = int(np.argmax(with_one != with_one[0])) if (with_one != with_one[0]).any() else 0
-        raise TableError(
-            f"{self._where}: row {first + at}, column {CLOCK}: some times have an offset from UTC and others none; give all one"
-        )
+        raise TableError(f"{self._where}: row {rows[at]}, column {CLOCK}: some times have an offset from UTC and others none; give all one")
 
     def _counted(self, values: pl.Series) -> pl.Series:
         if not self._unit and values.null_count() < len(values):

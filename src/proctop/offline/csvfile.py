@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+import numpy as np
 import polars as pl
 
 from proctop.offline.cells import MISSING
@@ -21,6 +22,7 @@ from proctop.settings import nearest
 
 _PIECE = 1 << 24  # bytes
 _LONGEST = 1 << 26  # bytes of quotes that stay open
+_NEWLINE = ord("\n")
 _SEPARATORS = ",\t;|"
 _QUOTED = re.compile(rb'"[^"]*"')
 _BLANK = re.compile(rb"(?<=\n)[ \t]*\r?\n")
@@ -41,7 +43,7 @@ class CsvFile:
         if not first:
             self._fail("empty; a table begins with a line that names its columns")
         self._separator = self._sniff(first.split(b"\n", 1)[0].decode("utf-8", "replace"))
-        self.columns = [clean(name.strip()) for name in next(self._rows(first))]
+        self.columns = [clean(name.strip()) for name in next(self._rows(first[: _header(first)]))]
 
     def _sniff(self, line: str) -> str:
         """The separator under which the header has a time; else the one that there is most of."""
@@ -86,11 +88,12 @@ class CsvFile:
         quoted = b'"' in piece
         if not quoted and (b"\n\n" in piece or b"\n\r\n" in piece or piece[:1] in (b"\n", b"\r")):
             piece = _BLANK.sub(b"", b"\n" + piece)[1:]
-        if not piece.strip():
+        if not piece or piece.isspace():
             return b""
         bare = _QUOTED.sub(b"", piece) if quoted else piece
-        lines = bare.count(b"\n") + (not bare.endswith(b"\n"))
-        if b'"' in bare or bare.count(self._separator.encode()) != lines * (len(self.columns) - 1):
+        held = np.frombuffer(bare, np.uint8)  # counts what comes often faster than bytes do
+        lines = np.count_nonzero(held == _NEWLINE) + (not bare.endswith(b"\n"))
+        if b'"' in bare or np.count_nonzero(held == ord(self._separator)) != lines * (len(self.columns) - 1):
             self._even(piece, row)
         return piece
 
@@ -160,7 +163,12 @@ def _begun(piece: bytes) -> bytes:
 def _without_header(piece: bytes) -> bytes:
     """The first piece from its first row on; a name in quotes may hold a newline."""
     piece = _begun(piece)
+    return piece[_header(piece) :]
+
+
+def _header(piece: bytes) -> int:
+    """Where it ends, with its newline."""
     end = piece.find(b"\n") + 1
     while end and piece.count(b'"', 0, end) % 2:
         end = piece.find(b"\n", end) + 1
-    return piece[end:] if end else b""
+    return end or len(piece)

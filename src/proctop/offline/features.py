@@ -99,29 +99,39 @@ def _calendar(time: Ints, name: str) -> Floats:
 
 def _rolling(values: Floats, runs: Ints, suffix: str) -> Floats:
     """Mean, or standard deviation (of a sample, n − 1), of the last rows of each run as far as they are there; block by block."""
+    figure = _mean if suffix == MEAN else _std
     out = np.empty_like(values)
-    n = values.size
-    for a in range(0, n, _BLOCK):
-        b = min(a + _BLOCK, n)
-        before = np.arange(a, b) - runs[np.searchsorted(runs, np.arange(a, b), side="right") - 1]  # rows of the run before this one
-        padded = np.full(b - a + ROLLING - 1, np.nan)
-        low = max(a - ROLLING + 1, 0)
-        padded[padded.size - (b - low) :] = values[low:b]
-        seen = np.lib.stride_tricks.sliding_window_view(padded, ROLLING)
-        seen = np.where(np.arange(ROLLING - 1, -1, -1) <= before[:, None], seen, np.nan)
-        out[a:b] = _mean(seen) if suffix == MEAN else _std(seen)
+    for a in range(ROLLING - 1, values.size, _BLOCK):
+        b = min(a + _BLOCK, values.size)
+        out[a:b] = figure([values[a - age : b - age] for age in range(ROLLING)])
+    ends = np.append(runs[1:], values.size)
+    for k in range(ROLLING - 1):  # the first rows of each run have fewer before them
+        rows = runs[runs + k < ends] + k
+        out[rows] = figure([values[rows - age] for age in range(k + 1)])
     return out
 
 
-def _mean(seen: Floats) -> Floats:
-    with np.errstate(invalid="ignore"):
-        mean: Floats = np.nansum(seen, axis=1) / np.count_nonzero(seen == seen, axis=1)
-    return mean
+def _mean(seen: Sequence[Floats]) -> Floats:
+    """float64[m] of some arrays like that; NaN is left out."""
+    out = np.asarray(sum(seen) / len(seen))
+    some = np.flatnonzero(np.isnan(out))
+    if some.size:
+        held = np.stack([x[some] for x in seen])
+        with np.errstate(invalid="ignore"):
+            out[some] = np.nansum(held, axis=0) / np.count_nonzero(held == held, axis=0)
+    return out
 
 
-def _std(seen: Floats) -> Floats:
-    count = np.count_nonzero(seen == seen, axis=1)
-    squares = np.nansum((seen - _mean(seen)[:, None]) ** 2, axis=1)
-    out = np.full(count.size, np.nan)
-    np.divide(squares, count - 1, out=out, where=count > 1)
-    return np.sqrt(out)
+def _std(seen: Sequence[Floats]) -> Floats:
+    """As :func:`_mean`; NaN of fewer than two."""
+    mean = _mean(seen)
+    squares = np.asarray(sum(np.square(x - mean) for x in seen))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = np.sqrt(squares / (len(seen) - 1))
+    some = np.flatnonzero(np.isnan(out))
+    if some.size and len(seen) > 1:
+        held = np.stack([x[some] for x in seen]) - mean[some]
+        count = np.count_nonzero(held == held, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out[some] = np.where(count > 1, np.sqrt(np.nansum(np.square(held), axis=0) / (count - 1)), np.nan)
+    return out

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,10 +35,6 @@ class Fitted:
     selected: tuple[str, ...]
     scales: tuple[Scale, ...]
 
-    @classmethod
-    def fit(cls, table: Table, selected: tuple[str, ...]) -> Fitted:
-        return cls(table.kind, selected, tuple(Scale.fit(features.column(table, name)) for name in selected))
-
     def check(self, table: Table, where: str) -> None:
         """Raises TableError where the table lacks what a selected column is made of."""
         for name in self.selected:
@@ -47,10 +43,14 @@ class Fitted:
                     said = "" if need == name else f', which "{name}" is made of'
                     raise TableError(f'{table.source}: no column "{need}"{said}; the preprocessor of {where} was made with it')
 
-    def columns(self, table: Table) -> Iterable[Floats32]:
-        """float32[n] for each selected column, one at a time."""
-        for name, scale in zip(self.selected, self.scales, strict=True):
-            yield scale.apply(features.column(table, name))
+
+def scaled(table: Table, selected: Sequence[str], scales: list[Scale]) -> Iterator[Floats32]:
+    """float32[n] for each selected column, one at a time. Scales that are not known yet are fitted, and added to ``scales``."""
+    for k, name in enumerate(selected):
+        values = features.column(table, name)
+        if k == len(scales):
+            scales.append(Scale.fit(values))
+        yield scales[k].apply(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from proctop.offline import recorded, tables
 from proctop.offline.plan import KINDS, Plan, TableError
-from proctop.offline.preprocessor import Fitted, Preprocessor
+from proctop.offline.preprocessor import Fitted, Preprocessor, scaled
 from proctop.offline.quality import Quality, assess
 from proctop.offline.scaled import mapped, write_table, write_windows
 from proctop.offline.selection import select
@@ -67,18 +67,20 @@ def run(job: Job, said: TextIO) -> tuple[list[Profile], list[str]]:
         part = tables.sampled(table, job.plan.sample, job.plan.seed, random=job.plan.random, block=_BLOCKS * plan.length)
         del table
         quality = assess(part, plan)
-        fitted = known.of(part, job.apply) if known is not None else Fitted.fit(part, select(part, quality))
-        fits[part.kind] = fitted
-        shape = len(part), len(fitted.selected)
-        values = mapped(fitted.columns(part), shape, job.output) if job.output else np.broadcast_to(np.float32(0), shape)
+        fitted = known.of(part, job.apply) if known is not None else None
+        selected = fitted.selected if fitted is not None else select(part, quality)
+        scales = list(fitted.scales) if fitted is not None else []
+        shape = len(part), len(selected)
+        values = mapped(scaled(part, selected, scales), shape, job.output) if job.output else np.broadcast_to(np.float32(0), shape)
+        fits[part.kind] = Fitted(part.kind, selected, tuple(scales))
         part = part.bare()  # makes room
         windows = Windows(values, part.runs, plan.length, plan.stride)
-        profiles.append(Profile(quality, fitted.selected, windows.shape))
+        profiles.append(Profile(quality, selected, windows.shape))
         if job.output:
             path = os.path.join(job.output, part.kind)
-            write_table(f"{path}.parquet", part, fitted.selected, values)
+            write_table(f"{path}.parquet", part, selected, values)
             if job.windows:
-                write_windows(f"{path}.windows.npy", part, fitted.selected, windows, said)
+                write_windows(f"{path}.windows.npy", part, selected, windows, said)
     if job.output and known is None:
         Preprocessor(plan, fits).save(job.output)
     return profiles, remarks

@@ -22,6 +22,7 @@ def text(profiles: Sequence[Profile]) -> str:
 def _lines(profile: Profile) -> list[tuple[str, str]]:
     q = profile.quality
     count, length, width = profile.windows
+    size = f"{count * length * width * 4 / 1e6:,.0f} MB as a file"
     sample = f" of {q.total:,}" if q.rows < q.total - q.invalid else ""
     invalid = f", {q.invalid:,} without a time left out" if q.invalid else ""
     entities = f", {q.entities:,} {ENTITIES[q.table]}" if q.entities > 1 else ""
@@ -35,7 +36,7 @@ def _lines(profile: Profile) -> list[tuple[str, str]]:
         ("correlated", correlated(q, _FEW)),
         ("outliers", outliers(q, _FEW)),
         ("selected", ", ".join(profile.selected)),
-        ("windows", f"{count:,} of {length} rows × {width} columns, {count * length * width * 4 / 1e6:,.0f} MB as a file"),
+        ("windows", f"{count:,} of {length} rows × {width} columns, {size}" if count else f"none: no stretch without a gap has {length} rows"),
     ]
 
 

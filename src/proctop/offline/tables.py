@@ -216,7 +216,7 @@ def _arranged(kind: str, file: _File, time: Ints, codes: Codes, names: tuple[str
         sorted_time = time[order]
     again = same & (np.diff(sorted_time) == 0)
     if again.any():
-        hint = "" if len(names) > 1 or not KINDS[kind].entity else f"; no column {' or '.join(KINDS[kind].entity)} tells them apart"
+        hint = "" if names != ("",) or not KINDS[kind].entity else f"; no column {' or '.join(KINDS[kind].entity)} tells them apart"
         _remark(file, order[1:][again], f"column {CLOCK}: the same time twice{_of(names)}", f"kept{hint}")
     distinct = _distinct(time)
     steps = np.diff(distinct)

@@ -40,6 +40,7 @@ _NAMES = tuple(counter.name for counter in fields.COUNTERS)
 _TIMES = struct.Struct("<qddddd")
 _NO_CODE = 1 << 40  # beside any exit code
 _NO_HOST = bytes(6)  # six tables without rows: what a reader of 1.0 looks for
+_quiet = np.errstate(all="ignore")  # overflow and NaN are data here; entered once a reading, as it costs as much as a table
 
 
 class Section(IntEnum):
@@ -72,12 +73,15 @@ class Encoder:
         self._host = HostRow()
         self._remarks: list[Any] = []
         self._begun = False
+        self._seq = -2
 
+    @_quiet
     def encode(self, reading: Reading, seen: Seen | None) -> bytes:
         r = reading
         processes = Out()
         take = self._keys.put(processes, (r.pid, r.start))
-        self._counters.put(processes, r.counters, take)
+        follows, self._seq = r.seq == self._seq + 1, r.seq  # else what it calls changed is not all that differs
+        self._counters.put(processes, r.counters, take, _suspects(r.changed, take) if follows else None)
         rows, numbers = self._words.rows(r.labels, take)
         sections = {
             Section.TIMES: _TIMES.pack(r.seq, r.wall, r.mono, r.boot, r.interval, r.late),
@@ -167,6 +171,7 @@ class Decoder:
         """The labels of the last reading."""
         return self._words.rows
 
+    @_quiet
     def decode(self, data: bytes) -> Record:
         """Raises Damaged unless :class:`Encoder` could have written ``data``; the decoder is of no use then."""
         sections = _sections(data)
@@ -246,6 +251,15 @@ class Decoder:
         comm = [self._words.string(k) for k in names.tolist()]
         counters = Columns((0,) * self._m).take(data, None, count)
         return ThreadTable(tid, pid, start, comm, self._ordered(counters))
+
+
+def _suspects(changed: Index | None, take: Index | None) -> Index | None:
+    """Rows that may differ from the reading before, ascending: those that changed and those that came."""
+    if changed is None or take is None:
+        return changed if changed is None else np.sort(changed)
+    mask = take < 0
+    mask[changed] = True
+    return mask.nonzero()[0]
 
 
 def _guess(counters: Columns, take: Index | None, relabelled: Index) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -142,9 +142,15 @@ class Columns:
         self._now: Floats = np.zeros((len(decimals), 0))
         self.active = np.zeros(0, np.bool_)
 
-    def put(self, out: Out, values: Floats, take: Index | None) -> None:
+    def put(self, out: Out, values: Floats, take: Index | None, rows: Index | None = None) -> None:
+        """``rows``, ascending: all others are as they were (None: any may differ)."""
         n = values.shape[1]
-        base, self._now = self.before(take, n), values
+        if rows is None or not self._now.size:
+            rows = None
+            base, now = self.before(take, n), np.ascontiguousarray(values)
+        else:
+            base, now = self._rows_before(take, rows), values[:, rows]
+        self._now = values
         if not values.size:
             self.active = np.zeros(n, np.bool_)
             return
@@ -153,14 +159,18 @@ class Columns:
             out.raw(bytes((n + 7) // 8))
             out.number(0)
             return
-        values = np.ascontiguousarray(values)
-        changed = values.view(np.int64) != np.ascontiguousarray(base).view(np.int64)
-        self.active = np.logical_or.reduce(changed)
+        changed = now.view(np.int64) != np.ascontiguousarray(base).view(np.int64)
+        active = np.logical_or.reduce(changed)
+        if rows is None:
+            self.active = active
+        else:
+            self.active = np.zeros(n, np.bool_)
+            self.active[rows] = active
         out.raw(np.packbits(self.active).tobytes())
-        out.raw(np.packbits(changed[:, self.active], axis=0).tobytes())
+        out.raw(np.packbits(changed[:, active], axis=0).tobytes())
         cell = changed.ravel().nonzero()[0]
-        column = cell // n
-        value = values.ravel()[cell]
+        column = cell // max(1, changed.shape[1])
+        value = now.ravel()[cell]
         number, whole = self._integers(np.concatenate((value, base.ravel()[cell])), np.concatenate((column, column)))
         change = number[: cell.size] - number[cell.size :]
         odd = (~whole[: cell.size]).nonzero()[0]
@@ -219,6 +229,15 @@ class Columns:
         base[:, stay:] = np.nan
         return base
 
+    def _rows_before(self, take: Index | None, rows: Index) -> Floats:
+        """float64[m, len(rows)], as :meth:`before` for these rows."""
+        if take is None:
+            return self._now[:, rows]
+        came = take[rows] < 0
+        base = self._now[:, np.where(came, 0, take[rows])]
+        base[:, came] = np.nan
+        return base
+
     def _in_units(self, out: Out, change: Ints, column: Index) -> Ints:
         """``change`` in units of its column, after lowering, and writing, the units in which one does not divide."""
         unit = np.maximum(self._unit, 1)[column]
@@ -235,14 +254,16 @@ class Columns:
         return change // np.maximum(self._unit, 1)[column]
 
     def _integers(self, values: Floats, column: Index) -> tuple[Ints, Bools]:
-        """``values`` times their column's power of ten as integers, and which of them are exactly that, to the bit; 0 elsewhere."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._times is None:
-                number = values.astype(np.int64)
-                back = number.astype(np.float64)
-            else:
-                times = self._times[column]
-                number = np.rint(values * times).astype(np.int64)
-                back = number / times
+        """``values`` times their column's power of ten as integers, and which of them are exactly that, to the bit; 0 elsewhere.
+
+        Overflow and NaN are expected: the coder silences numpy once for a whole reading.
+        """
+        if self._times is None:
+            number = values.astype(np.int64)
+            back = number.astype(np.float64)
+        else:
+            times = self._times[column]
+            number = np.rint(values * times).astype(np.int64)
+            back = number / times
         whole = (back.view(np.int64) == values.view(np.int64)) & (number < _EXACT) & (number > -_EXACT)
         return np.where(whole, number, 0), whole

@@ -16,6 +16,8 @@ from proctop.stream.volume import FileVolume, Place
 BUDGET = 32 << 20
 """Bytes that a :class:`Ring` holds at most."""
 
+_QUICK = 1  # level of zstd: what is kept beside every live view costs it as little as can be
+
 
 class _Part(NamedTuple):
     place: Place
@@ -32,7 +34,7 @@ class Ring:
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
-        self._packer = Packer(None)
+        self._packer = Packer(None, _QUICK)
         self._parts: list[_Part] = []
         self._held = self._end = 0
         self._lock = threading.Lock()

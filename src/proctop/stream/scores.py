@@ -1,7 +1,7 @@
 """Scores as they were seen live, beside the readings they came from.
 
-They are what a screen showed, and come back to the last character of it: ``rank`` and ``alert`` to the tenth that is written, to
-the part of a bar that is drawn and to the side of every threshold; ``per_hour`` to the words that are made of it. The readings
+They are what a screen showed, and come back to the last character of it: ``rank`` and ``alert`` in the tenths in which an engine
+gives them, ``per_hour`` to the words that are made of it. The readings
 themselves are exact, and scoring them again gives every digit.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import struct
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from proctop.records import Bools, Floats, Index, Reason, Scores, Status
+from proctop.records import Bools, Floats, Floats32, Index, Reason, Scores, Status
 from proctop.sanitize import clean
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns
@@ -24,13 +23,11 @@ from proctop.stream.words import WordsIn, WordsOut
 
 NOTABLE = 1.0
 """nats: what a screen makes something of, and says how often it comes by chance."""
-_FULL, _BARS, _BLOCKS = 12.0, (32, 4), 8  # nats of a full bar; parts of one, in ASCII fewer, and of a character of the history
-_TENTHS = 99.95  # nats; from here on a screen shows whole ones, or tenths
 _EXTREME = 1e6  # nats
 _NEAR = 0.69  # of ln(per_hour) where it is not shown: a factor of two
 _SELDOM = 1.5  # times an hour; from below it is told by hours
 
-_DECIMALS = (2, 1, 2, 0, 0)  # of rank, alert, per_hour, alerting, status
+_DECIMALS = (1, 1, 2, 0, 0)  # of rank, alert, per_hour, alerting, status
 _LINE = struct.Struct("<ff")
 _LONGEST = 200  # characters of a reason
 _LONGEST_WHY = 1 << 22  # bytes of all reasons of a reading, in format 1.0
@@ -45,10 +42,10 @@ class ScoresOut:
         self._reasons = ReasonsOut()
 
     def put(self, out: Out, words: WordsOut, scores: Scores, take: Index | None) -> None:
-        rank, alert = scores.rank.astype(np.float64), np.rint(scores.alert.astype(np.float64) * 10.0) / 10.0
+        rank, alert = _tenths(scores.rank), _tenths(scores.alert)
         rows = np.empty((5, rank.size))
         line, rows[2] = _often(scores.per_hour.astype(np.float64), alert, rank >= NOTABLE)
-        rows[0], rows[1], rows[3], rows[4] = _shown(rank), alert, scores.alerting, scores.status
+        rows[0], rows[1], rows[3], rows[4] = rank, alert, scores.alerting, scores.status
         out.raw(_LINE.pack(*line))
         self._columns.put(out, rows, take)
         self._reasons.put(out, words, scores.why)
@@ -64,10 +61,9 @@ class ScoresIn:
     def take(self, data: In, words: WordsIn, take: Index | None, n: int) -> Scores:
         line = _LINE.unpack(data.raw(_LINE.size))
         rank, alert, often, alerting, status = self._columns.take(data, take, n)
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            said = np.where(often < 0, -1.0 / often, often)
-            per_hour = np.where(often == 0, np.exp(line[0] - line[1] * alert), said).astype(np.float32)
-            ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
+        said = np.where(often < 0, -1.0 / often, often)
+        per_hour = np.where(often == 0, np.exp(line[0] - line[1] * alert), said).astype(np.float32)
+        ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
         return Scores(ranks, alerts, per_hour, alerting == 1, _levels(status), self._reasons.take(data, words, n))
 
 
@@ -79,9 +75,8 @@ class OldScoresIn:
 
     def take(self, data: In, take: Index | None, n: int) -> Scores:
         rank, alert, often, alerting, status = self._columns.take(data, take, n)
-        with np.errstate(over="ignore"):
-            per_hour = np.exp(often / _PER_E).astype(np.float32)
-            ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
+        per_hour = np.exp(often / _PER_E).astype(np.float32)
+        ranks, alerts = rank.astype(np.float32), alert.astype(np.float32)
         why = data.blob()
         if len(why) > _LONGEST_WHY:
             raise Damaged("the reasons are too long")
@@ -95,35 +90,9 @@ def _levels(status: Floats) -> np.ndarray[Any, np.dtype[np.int8]]:
 _STATUS = np.array([status.value for status in Status], np.float64)
 
 
-def _shown(rank: Floats) -> Floats:
-    """float64[n] with two decimals that no screen can tell from ``rank``."""
-    edges, values = _classes()
-    shown: Floats = values[np.searchsorted(edges, rank, side="right")]
-    shown[np.isnan(rank)] = np.nan
-    beyond = ((rank < 0) | (rank >= _TENTHS)).nonzero()[0]
-    if beyond.size:
-        tenths, whole = np.rint(rank[beyond] * 10.0) / 10.0, np.rint(rank[beyond])
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
-            side = np.where(np.abs(tenths - whole) > 0.45, np.sign(whole - tenths), 0.0)
-        shown[beyond] = tenths + side * 0.01  # 100.5 is written so, but 100 where there is less room, or 101
-    return shown
-
-
-@cache
-def _classes() -> tuple[Floats, Floats]:
-    """Where a rank begins to look otherwise (ascending), and what stands for the ranks below, between and above."""
-    up = np.inf
-    halves = [(k, (2 * k + 1) / 20) for k in range(1000)]
-    edges = {float(np.nextafter(x, up)) if k % 2 == 0 else x for k, x in halves}  # 0.25 is written 0.2, and 0.75 0.8
-    edges |= {(k + 0.5) * _FULL / parts for parts in _BARS for k in range(parts)} | {NOTABLE}
-    edges |= {float(np.nextafter(np.float32(k * _FULL / _BLOCKS), np.float32(up))) for k in range(1, _BLOCKS)}
-    ordered = sorted(edges)
-    values = [0.0]
-    for low, high in zip(ordered, [*ordered[1:], ordered[-1] + 0.1], strict=True):
-        tenth = round((low + high) / 2, 1)
-        hundredths = (round(low * 100 + k) / 100 for k in range(12))
-        values.append(tenth if low <= tenth < high else next(x for x in hundredths if low + 1e-3 < x < high - 1e-3))
-    return np.array(ordered), np.array(values)
+def _tenths(scores: Floats32) -> Floats:
+    tenths: Floats = np.rint(scores.astype(np.float64) * 10.0) / 10.0
+    return tenths
 
 
 def _often(x: Floats, alert: Floats, told: Bools) -> tuple[tuple[float, float], Floats]:
@@ -133,16 +102,15 @@ def _often(x: Floats, alert: Floats, told: Bools) -> tuple[tuple[float, float], 
     or NaN where it is not within a factor of two.
     """
     line = (0.0, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        height = np.log(x)
-        known = np.isfinite(height) & (np.abs(alert) < _EXTREME)
-        rows = known.nonzero()[0]
-        if rows.size:
-            low, high = rows[alert[rows].argmin()], rows[alert[rows].argmax()]
-            run = float(alert[high] - alert[low])
-            b = float(height[low] - height[high]) / run if run > 0 else 0.0
-            line = (float(height[low] + b * alert[low]), b)
-        near = known & (np.abs(line[0] - line[1] * alert - height) <= _NEAR)
+    height = np.log(x)
+    known = np.isfinite(height) & (np.abs(alert) < _EXTREME)
+    rows = known.nonzero()[0]
+    if rows.size:
+        low, high = rows[alert[rows].argmin()], rows[alert[rows].argmax()]
+        run = float(alert[high] - alert[low])
+        b = float(height[low] - height[high]) / run if run > 0 else 0.0
+        line = (float(height[low] + b * alert[low]), b)
+    near = known & (np.abs(line[0] - line[1] * alert - height) <= _NEAR)
     out = np.where(near | (x == 0), 0.0, np.nan)
     rows = (told & (x == x)).nonzero()[0]
     if rows.size:

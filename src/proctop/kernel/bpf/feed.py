@@ -127,8 +127,8 @@ class Feed:
     def open(cls, host: Host, *, faults: bool = True, memory: bool = False) -> Feed | Unavailable:
         """Load and attach what this kernel takes; nothing is left behind however this program ends.
 
-        ``faults``: count page faults of user mode and of the kernel apart, which costs each of them 0.1 µs. ``memory``: count what is
-        mapped, unmapped and taken by brk, which makes every system call of the host 0.1 µs slower (``python -m benchmarks.overhead``).
+        ``faults``: count page faults of user mode and of the kernel apart, which costs each of them 0.15 µs. ``memory``: count what is
+        mapped, unmapped and taken by brk, which makes every system call of the host 0.15 µs slower (``python -m benchmarks.overhead``).
         """
         extra = (*(FAULTS if faults else ()), *((MEMORY,) if memory else ()))
         every = (TASKS, *EVENTS, *extra)
@@ -139,20 +139,20 @@ class Feed:
         refused: dict[str, str] = {}
         for more in (True, False) if extra else (False,):
             try:
-                feed = cls(host, _load(extra, more), more, _boottime_shift(host))
+                programs = _load(extra, more)
             except Refused as why:
                 refused = dict.fromkeys(every, str(why)) | refused
                 continue
             try:
+                feed = cls(host, programs, more, _boottime_shift(host))
                 feed._walk()  # tells the programs which pid namespace is the reader's
-            except OSError as error:
-                feed.close()
-                return Unavailable(dict.fromkeys(every, f"the task iterator cannot be read: {error.strerror}"))
-            feed._listen()
-            if more:
-                feed._count(extra)
-            else:
-                feed.refused |= {name: why for name, why in refused.items() if name in extra}
+                feed._listen()
+                if more:
+                    feed._count(extra)
+            except OSError as error:  # out of descriptors
+                programs.close()
+                return Unavailable(dict.fromkeys(every, f"the programs run, but cannot be read: {error.strerror}"))
+            feed.refused |= {name: why for name, why in refused.items() if name in extra}
             return feed
         return Unavailable(refused)
 
@@ -176,7 +176,7 @@ class Feed:
             elif platform.machine() == "x86_64":
                 self._counted[FAULTS.index(name)] = self._attach(name, name)
             else:
-                events = page_faults(sorted(os.sched_getaffinity(0)), user=name == FAULTS[0])
+                events = page_faults(_online(self._host), user=name == FAULTS[0])
                 self._counted[FAULTS.index(name)] = self._attach(name, name + _SAMPLED, events)
 
     def _attach(self, name: str, program: str, events: Iterator[int] | None = None) -> bool:
@@ -267,6 +267,17 @@ def _locked_down(host: Host) -> bool:
         return b"[confidentiality]" in host.read(f"{host.sys}/kernel/security/lockdown")
     except Unreadable:
         return False
+
+
+def _online(host: Host) -> Iterator[int]:
+    """The cpus that are: ``0-3,8`` in ``/sys/devices/system/cpu/online``. Raises OSError."""
+    try:
+        text = host.read(f"{host.sys}/devices/system/cpu/online").decode()
+    except Unreadable as error:
+        raise OSError(error.code, os.strerror(error.code)) from None
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
 
 
 def _boottime_shift(host: Host) -> int:

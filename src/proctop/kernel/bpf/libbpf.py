@@ -7,6 +7,7 @@ Functions used are those of libbpf 1.0 and later, which report errors by errno a
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -176,6 +177,8 @@ class Object:
             else:
                 for fd in events:
                     links.append(self._library.bpf_program__attach_perf_event(program, fd) or 0)
+                    if not links[-1]:
+                        os.close(fd)
         except OSError as error:
             code = error.errno or errno.EIO
         if links and all(links) and not code:
@@ -203,12 +206,13 @@ class Object:
         return memory
 
     def close(self) -> None:
-        """Detach and unload everything. Views of :meth:`memory` must be gone by then."""
+        """Detach and unload everything; memory that someone still looks at stays until he is done."""
         for link in [link for links in self._links.values() for link in links if link]:
             self._library.bpf_link__destroy(link)
         self._links.clear()
         for memory in self._maps:
-            memory.close()
+            with contextlib.suppress(BufferError):
+                memory.close()
         self._maps.clear()
         if self._object:
             self._library.bpf_object__close(self._object)
@@ -218,8 +222,6 @@ class Object:
 def reason(code: int, said: Iterable[str]) -> str:
     """One line on why the kernel or libbpf refused: ``code`` is errno, ``said`` what libbpf warned of.
 
-    >>> reason(errno.EPERM, [])
-    'not permitted: needs root, or CAP_BPF and CAP_PERFMON'
     >>> reason(errno.ESRCH, ["Error loading vmlinux BTF: -3"])
     'this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable'
     """
