@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +185,11 @@ def cold(tmp_path: Path, require: Require) -> Iterator[Path]:
 
 
 def freeze(place: Path) -> None:
+    """For two minutes at most: what waits for it here cannot be ended by anybody else."""
     subprocess.run(["fsfreeze", "-f", str(place)], check=True)
+    rescue = threading.Timer(120, subprocess.run, (["fsfreeze", "-u", str(place)],), {"capture_output": True})
+    rescue.daemon = True
+    rescue.start()
 
 
 def thaw(place: Path) -> None:
@@ -193,7 +198,24 @@ def thaw(place: Path) -> None:
 
 def batch(path: Path) -> subprocess.Popen[str]:
     """Readings on standard output, recorded beside; killed after a minute, in case that it hangs."""
-    command = ["timeout", "-s", "KILL", "60", *PROCTOP, "-b", "--format", "json", "--top", "1", "-d", "0.1", "-w", str(path)]
+    # In the background timeout(1) would pass on a signal twice, and the second one ends the wait for the disk.
+    command = [
+        "timeout",
+        "--foreground",
+        "-s",
+        "KILL",
+        "60",
+        *PROCTOP,
+        "-b",
+        "--format",
+        "json",
+        "--top",
+        "1",
+        "-d",
+        "0.1",
+        "-w",
+        str(path),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
