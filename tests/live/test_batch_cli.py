@@ -131,7 +131,13 @@ def test_a_reader_that_leaves_ends_it_in_silence(environ: dict[str, str]) -> Non
 def test_a_signal_ends_it_and_the_recording_is_whole(environ: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
     tape = tmp_path / "tape.proctop"
     command = [*PROCTOP, "-b", "-d", "0.1", "--format", "json", "-w", str(tape)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as running:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup it would be ignored, and is to be
+    ) as running:
         assert running.stdout is not None
         seen = [json.loads(running.stdout.readline()) for _ in range(3)]
         running.send_signal(number)

@@ -188,9 +188,11 @@ def test_nothing_of_the_host_is_an_option_or_meets_a_shell(fake: Callable[..., F
 
 
 def test_a_lost_connection_is_told_and_made_again_without_questions(fake: Callable[..., Fake]) -> None:
-    ssh = fake(STREAM + "echo 'Connection to web1 closed by remote host.' >&2; exit 255", STREAM + STAY)
+    lost = "until [ -e lost ]; do sleep 0.01; done; echo 'Connection to web1 closed by remote host.' >&2; exit 255"
+    ssh = fake(f"{STREAM}{lost}", STREAM + STAY)
     source = ssh.open(ask=True)
     assert [until_reading(source)[1].seq for _ in range(3)] == [0, 1, 2]
+    (ssh.folder / "lost").touch()
     ssh.stream(readings(2, mono=150.0))
     told, reading = until_reading(source)
     assert told == [
