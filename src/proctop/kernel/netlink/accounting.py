@@ -60,7 +60,7 @@ FIELDS: Final = (
     Field("read_bytes", "read_bytes", "bytes", "bytes read from storage", whole=False),
     Field("write_bytes", "write_bytes", "bytes", "bytes sent to storage", whole=False),
     Field("cancelled_bytes", "cancelled_write_bytes", "bytes", "of those, bytes cut off before they got there", whole=False),
-    Field("peak_rss", "hiwater_rss", "bytes", "largest resident memory of the process", 1024.0, whole=False),
+    Field("peak_rss", "hiwater_rss", "bytes", "largest resident memory of the process, some pages a cpu off", 1024.0, whole=False),
     Field("peak_vsize", "hiwater_vm", "bytes", "largest virtual memory of the process", 1024.0, whole=False),
     Field("age", "etime", "s", "time since the thread began, without suspends", 1e-6, whole=False),
 )

@@ -76,8 +76,8 @@ class Endpoint:
         state: as ss(8) has it, "UNCONN" for a datagram socket without a peer.
         local, remote: address and port; a path, or a name that begins with ``@``; ``""`` = none. Made harmless.
         inode: of the socket, as in ``/proc/PID/fd``; peer: of the other end where that is a unix socket, else 0.
-        receive_queue, send_queue: bytes that wait to be read, and to be sent or confirmed (unix: kernel memory that they take until the other
-            end has read them); None while it listens, or not told.
+        receive_queue, send_queue: bytes that wait to be read, and to be sent or confirmed (unix: kernel memory that they take until the
+            other end has read them); None while it listens, or not told.
         backlog, backlog_limit: connections that wait to be accepted, and how many may, while it listens; else None.
         uid: of the owner, -1 = not told. tcp: None where it is no TCP connection.
     """

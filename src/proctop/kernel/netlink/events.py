@@ -47,7 +47,8 @@ class Told:
     """Processes in the order of what happened to them.
 
     Attributes:
-        pid: int64[n], numbers of the first pid namespace; ppid: the parent, 0 = not told (program starts; ends before Linux 4.18).
+        pid: int64[n], numbers of the first pid namespace; ppid: the parent, 0 = not told (program starts; ends whose
+            parent had waited for them before the kernel came to tell).
         when: float64[n], seconds of CLOCK_MONOTONIC.
         code: int64[n], exit code, minus the signal that ended it; 0 where nothing ended.
     """

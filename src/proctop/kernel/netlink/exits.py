@@ -1,4 +1,4 @@
-"""Totals of every thread and process at its end, as the kernel sends them: taskstats exit records.
+"""Totals of every thread and process at its end, as the kernel sends them: exit records (kernel/taskstats.c).
 
 Needs CAP_NET_ADMIN and the first pid and user namespace. Complete for a process that lived a millisecond, but dearer to the host than
 process events: 1 or 2 KiB a thread, so ask for them only where totals are wanted.

@@ -141,7 +141,8 @@ class Inbox:
         self._recvmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
 
     def drain(self, most: int) -> Iterator[tuple[NDArray[np.uint8], Ints]]:
-        """uint8[m, size] and the length of each, lot by lot until nothing is left or about ``most`` were taken; a lot is valid until the next.
+        """uint8[m, size] and the length of each, lot by lot until nothing is left or about ``most`` were taken. A lot is
+        valid until the next.
 
         A datagram that was cut, or comes from another process and not from the kernel, has length 0. ``overrun`` says afterwards whether
         the kernel had to throw some away.

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,7 +96,7 @@ def _ask(
     place: Callable[[], socket.socket],
     protocol: str,
     question: bytes,
-    wanted: Iterable[int],
+    wanted: Container[int],
     found: dict[int, diag.Endpoint],
     late: Callable[[], bool],
     notes: list[Refusal],

@@ -1,4 +1,5 @@
-"""What every process waits for: taskstats over generic netlink (Documentation/accounting/taskstats.rst).
+"""What every process waits for: taskstats over generic netlink (kernel/taskstats.c,
+Documentation/accounting/taskstats.rst).
 
 Needs CAP_NET_ADMIN in the first user namespace. Numbers come by thread (everything but what the process holds together, such as its
 memory now) or by process (times, delays and switches of all threads, dead ones too).
@@ -99,11 +100,12 @@ class Taskstats:
             raise
         room = self._channel.link.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         self._batch = max(1, min(BATCH, room // _TRUESIZE))
-        self._number = 16
+        self._number = 1
         self.version = self._channel.layout.version
 
     def sweep(self, ids: Sequence[int] | Ints, *, whole: bool = False) -> Stats:
         """Of threads (a process's first thread has its number), or of ``whole`` processes: then faults, io, peaks and age are NaN.
+        Numbers are those of this process's pid namespace.
 
         About 3 µs each; whole processes take the longer the more threads they have. The kernel answers while it is asked, so this waits
         for nobody.
@@ -121,7 +123,7 @@ class Taskstats:
     def _ask(self, ids: Ints, values: Floats, found: Bools, whole: bool, counted: bool) -> int:
         """Fill the columns of one batch; how many answers did not come."""
         family, base = self._channel.family, self._number
-        self._number = base + ids.size & 0x7FFFFFFF if base < 1 << 30 else 16
+        self._number = base + int(ids.size) if base < 1 << 30 else 1
         kind = wire.TGID if whole else wire.PID
         questions = np.empty((ids.size, 7), dtype=np.uint32)
         questions[:] = np.frombuffer(wire.request(family, wire.GET, wire.attribute(kind, bytes(4)), 0), dtype=np.uint32)
