@@ -3,8 +3,8 @@
 ``python -m benchmarks.offline [--scale 0.05] [--folder DIR]`` generates the four tables (1.25, 5.6, 2.3 and 10.5 million rows, 1.1 GB as
 CSV; as much again is needed for what is made of them), and runs each of these in a process of its own, one after the other:
 
-- the notebooks' code (a fifth of the rows, drawn at random) up to the first array of windows: beyond what is in use by then there is half of the
-  memory that the array needs (RLIMIT_AS), so that it ends as it did where the notebook was run;
+- the notebooks' code (a fifth of the rows, drawn at random) up to the first array of windows: beyond what is in use by then there is half
+  of the memory that the array needs (RLIMIT_AS), so that it ends as it did where the notebook was run;
 - ``proctop profile --sample 0.2 -o DIR``: the same share, through all steps, with report, scaled tables and preprocessor;
 - ``proctop profile -o DIR``: all rows;
 - the windows of (250031, 50, 10), each looked at once, and what memory that took.
@@ -58,6 +58,8 @@ def generate(kind: str, path: Path, rows: int) -> None:
 
 def reference(folder: Path) -> None:
     """The notebooks' code, step by step."""
+    import pandas as pd
+
     from benchmarks import notebook
 
     data = {}
@@ -65,7 +67,7 @@ def reference(folder: Path) -> None:
         whole = pl.read_csv(folder / f"{kind}.csv")
         df = whole.sample(n=int(whole.height * SAMPLE), seed=42).to_pandas()
         del whole
-        df["timestamp"] = notebook.pd.to_datetime(df["timestamp"], errors="coerce")
+        df["timestamp"] = pd.to_datetime(df["timestamp"], errors="coerce")
         data[kind] = df.dropna(subset=["timestamp"])
     found = {kind: notebook.quality(kind, df) for kind, df in data.items()}
     for df in data.values():

@@ -23,6 +23,7 @@ def made(kind: str, rows: int, seed: int = 1, *, missing: float = 0.0, entities:
         frame["fr"] = np.full(n, 7.0)
         frame["cs"] = frame["interface_in"] * 2 + np.round(rng.normal(0, 0.1, n), 3)
     if kind == "iostat":
+        frame["kb_wrtn"] = frame["kb_read"] * 20
         frame["avg_wait_time"] = frame["service_time"] * 1.5
     table = pd.DataFrame(frame)
     for name in KINDS[kind].columns:

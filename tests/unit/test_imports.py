@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("textual", "rich", "docker", "river", "scipy", "pyroute2", "psutil", "pyarrow", "zstandard", "requests", "asyncio")
+HEAVY = ("textual", "rich", "docker", "river", "scipy", "pyroute2", "psutil", "pyarrow", "polars", "zstandard", "requests", "asyncio")
 
 
 def loaded_by(code: str, *, names: tuple[str, ...] = (*HEAVY, "numpy")) -> set[str]:

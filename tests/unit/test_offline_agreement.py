@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from benchmarks import notebook
+
 from made_tables import made
-from proctop.offline import features, tables
+from proctop.offline import features
+from proctop.offline.loading import load
 from proctop.offline.plan import KINDS, Plan
 from proctop.offline.preprocessor import scaled
 from proctop.offline.quality import assess
 from proctop.offline.selection import select
+from proctop.offline.stretches import Stretches
 from proctop.offline.tables import Table
 from proctop.offline.windows import Windows
 
@@ -26,7 +28,7 @@ def both(kind: str, folder: Path, missing: float, rows: int = 700) -> tuple[pd.D
     """The same table twice: as pandas reads it, and as we do."""
     path = folder / f"{kind}.csv"
     made(kind, rows, missing=missing).to_csv(path, index=False)
-    return pd.read_csv(path, parse_dates=["timestamp"]), tables.load(kind, str(path))
+    return pd.read_csv(path, parse_dates=["timestamp"]), load(kind, str(path), Stretches(1.0, 42))
 
 
 @KIND
@@ -108,7 +110,7 @@ def test_several_entities_are_as_each_by_itself(kind: str, tmp_path: Path) -> No
     path = tmp_path / "table.csv"
     df = made(kind, 120, entities=3)
     df.to_csv(path, index=False)
-    table = tables.load(kind, str(path))
+    table = load(kind, str(path), Stretches(1.0, 42))
     assert table.runs.tolist() == [0, 120, 240]
     for code, (_, part) in enumerate(df.groupby(KINDS[kind].entity[0], sort=False)):
         wanted = notebook.engineered(kind, part)

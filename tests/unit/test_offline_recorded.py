@@ -12,6 +12,7 @@ import pytest
 from proctop import cli
 from proctop.offline import recorded
 from proctop.offline.plan import KINDS
+from proctop.offline.stretches import Stretches
 from proctop.records import DiskCounters, HostCounters, NetCounters, Reading
 from proctop.stream.writer import Writer
 from traffic import INFO, MB, MS, Host
@@ -32,7 +33,10 @@ def host_counters(k: int) -> HostCounters:
         switches=1000 * k,
         interrupts=500 * k,
         vmstat={"pswpin": 6 * k, "pswpout": 0},
-        disks={"sda": DiskCounters(10 * k, 40 * KIB * k, 20 * k, 30 * k, 80 * KIB * k, 100 * k, 0, 200 * k, 1500 * k), "sdb": DiskCounters(*[0] * 9)},
+        disks={
+            "sda": DiskCounters(10 * k, 40 * KIB * k, 20 * k, 30 * k, 80 * KIB * k, 100 * k, 0, 200 * k, 1500 * k),
+            "sdb": DiskCounters(*[0] * 9),
+        },
         nets={"eth0": NetCounters(0, 100 * k, 2 * k, 0, 0, 50 * k, k, 0)},
     )
 
@@ -59,7 +63,7 @@ def nets_anew(host: HostCounters, k: int) -> HostCounters:
 
 
 def test_the_columns_are_the_tools_own(recording: str) -> None:
-    tables, remark = recorded.load(recording, list(KINDS))
+    tables, remark = recorded.load(recording, list(KINDS), Stretches(1.0, 42))
     assert remark == ""
     for kind, table in tables.items():
         assert set(KINDS[kind].critical) <= set(table.columns) <= set(KINDS[kind].columns)
@@ -89,7 +93,7 @@ def test_the_columns_are_the_tools_own(recording: str) -> None:
 
 
 def test_times_are_those_of_the_readings_in_utc(recording: str) -> None:
-    tables, _ = recorded.load(recording, ["vmstat"])
+    tables, _ = recorded.load(recording, ["vmstat"], Stretches(1.0, 42))
     table = tables["vmstat"]
     assert table.zone == "UTC"
     assert table.time[0] == round((INFO.boot_time + 10_002.0) * 1e6)
@@ -120,9 +124,7 @@ def test_a_recording_of_one_reading(tmp_path: Path, capsys: pytest.CaptureFixtur
     with Writer(str(path)) as writer:
         writer.write(host.read())
     assert cli.main(["profile", f"iostat={path}"]) == 1
-    assert capsys.readouterr().err == (
-        f"proctop: {path}: no rows for iostat: it needs two readings in a row, and something to tell of\n"
-    )
+    assert capsys.readouterr().err == (f"proctop: {path}: no rows for iostat: it needs two readings in a row, and something to tell of\n")
 
 
 def test_what_is_not_known_is_missing() -> None:

@@ -9,11 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from proctop.offline import csvfile, tables
+from proctop.offline import csvfile
+from proctop.offline.loading import load
 from proctop.offline.plan import TableError
-from proctop.offline.tables import Table, load, sampled
+from proctop.offline.stretches import Stretches
+from proctop.offline.tables import Table, at_random
 
 HEAD = "timestamp,cpu,mem,command\n"
+WHOLE = Stretches(1.0, 42)
 US = 1_000_000
 NOON = 1_735_732_800 * US  # 2025-01-01 12:00:00
 
@@ -21,7 +24,7 @@ NOON = 1_735_732_800 * US  # 2025-01-01 12:00:00
 def loaded(folder: Path, text: str | bytes, kind: str = "process") -> Table:
     path = folder / "t.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load(kind, str(path))
+    return load(kind, str(path), WHOLE)
 
 
 def refused(folder: Path, text: str | bytes, kind: str = "process") -> str:
@@ -78,7 +81,10 @@ def test_ways_to_write_the_same(text: str, tmp_path: Path) -> None:
         (rows("1,2,a", "3,4"), "row 2: 3 cells for 4 columns, the last one for mem"),
         (rows("1,2,a", "3,4,a,5"), "row 2: 5 cells for 4 columns, the last one for command"),
         (rows('1,2,"a"', '3,"4"'), "row 2: 3 cells for 4 columns, the last one for mem"),
-        (rows("1,2,a") + "2025-01-01 12:00:01;3;4;a\n", "row 2: 1 cell for 4 columns, the last one for timestamp; it is separated by ';', the header by ','"),
+        (
+            rows("1,2,a") + "2025-01-01 12:00:01;3;4;a\n",
+            "row 2: 1 cell for 4 columns, the last one for timestamp; it is separated by ';'",
+        ),
         (rows("1,2,a", '3,4,"a'), "row 2: unexpected end of data; the file may be cut off inside quotes"),
         (HEAD + "yesterday,1,2,a\n\nnow,1,2,a\n", 'row 1, column timestamp: "yesterday" is no time, and no row has one'),
         (
@@ -95,7 +101,7 @@ def test_what_is_refused(text: str | bytes, said: str, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_a_directory(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(TableError, match=f"^{path}: (No such file|Is a directory)"):
-            load("vmstat", str(path))
+            load("vmstat", str(path), WHOLE)
 
 
 @pytest.mark.parametrize("cell", ["", "NA", "nan", "NULL", " ", "#N/A"])
@@ -153,60 +159,96 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     with path.open("a") as more:
         more.write("2025-01-01 12:01:00,1,2,a\n")
     with pytest.raises(TableError, match="changed while it was read; profile a copy of it"):
-        list(file.frames(["cpu"], ["timestamp"]))
+        list(file.batches(["cpu"], ["timestamp"], WHOLE))
 
 
 def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     frame = pl.DataFrame({"timestamp": [NOON, NOON + US], "cpu": [1, None], "mem": ["2", "4"], "command": ["a", "b"]})
     frame.with_columns(pl.col("timestamp").cast(pl.Datetime("us"))).write_parquet(path)
-    table = load("process", str(path))
+    table = load("process", str(path), WHOLE)
     assert (table.time.tolist(), table.entities) == ([NOON, NOON + US], ("a", "b"))
     np.testing.assert_array_equal(table.columns["cpu"], [1, np.nan])
     frame.drop("mem").write_parquet(path)
-    with pytest.raises(TableError, match='t.parquet: the schema: no column "mem"'):
-        load("process", str(path))
+    with pytest.raises(TableError, match=r't\.parquet: the schema: no column "mem"'):
+        load("process", str(path), WHOLE)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(TableError, match="t.parquet: cannot be read as parquet: "):
-        load("process", str(path))
+    with pytest.raises(TableError, match=r"t\.parquet: cannot be read as parquet: "):
+        load("process", str(path), WHOLE)
     frame.head(0).write_parquet(path)
-    with pytest.raises(TableError, match="t.parquet: no rows"):
-        load("process", str(path))
+    with pytest.raises(TableError, match=r"t\.parquet: no rows$"):
+        load("process", str(path), WHOLE)
 
 
-def plain(rows: int, entities: int) -> Table:
-    code = np.repeat(np.arange(entities, dtype=np.int32), rows)
-    time = np.tile(np.arange(rows), entities) * US
-    columns = {"cpu": np.arange(rows * entities, dtype=np.float64)}
-    names = tuple(f"e{i}" for i in range(entities))
-    return Table("process", "t", time, columns, code, names, np.arange(entities) * rows, interval=float(US))
+def clocked(count: int, entities: int = 1) -> str:
+    times = (f"2025-01-01 {i // 3600:02d}:{i // 60 % 60:02d}:{i % 60:02d}" for i in range(count))
+    return HEAD + "".join(f"{time},{i * entities + k},1,c{k}\n" for i, time in enumerate(times) for k in range(entities))
 
 
-def test_a_sample_is_of_blocks_that_keep_their_order() -> None:
-    table = plain(1000, 3)
-    part = sampled(table, 0.2, 42, random=False, block=100)
-    assert len(part) == 600
-    ends = np.append(part.runs[1:], 600)
-    for a, b in zip(part.runs, ends, strict=True):
-        assert (np.diff(part.columns["cpu"][a:b]) == 1).all()
-        assert len(set(part.entity[a:b].tolist())) == 1
-    assert part.runs.size <= 6
-    assert sampled(table, 0.2, 42, random=False, block=100).time.tolist() == part.time.tolist()
-    assert sampled(table, 0.2, 43, random=False, block=100).columns["cpu"].tolist() != part.columns["cpu"].tolist()
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_sample_is_of_stretches_in_their_order(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{kind}"
+    path.write_text(clocked(10_000, 3))
+    if kind == "parquet":
+        pl.read_csv(path).write_parquet(path)
+    table = load("process", str(path), Stretches(0.2, 42))
+    assert (table.total, table.invalid, table.remarks) == (30_000, 0, ())
+    assert len(table) == pytest.approx(6000, rel=0.1)
+    assert 3 <= table.runs.size <= 30
+    assert table.interval == US
+    assert not len(table.gaps)  # what lies between stretches is no gap
+    ends = np.append(table.runs[1:], len(table))
+    for a, b in zip(table.runs, ends, strict=True):
+        assert (np.diff(table.columns["cpu"][a:b]) == 3).all()
+        assert len(set(table.entity[a:b].tolist())) == 1
+    again, other = (load("process", str(path), Stretches(0.2, seed)).columns["cpu"] for seed in (42, 43))
+    np.testing.assert_array_equal(again, table.columns["cpu"])
+    assert again.tolist() != other.tolist()
 
 
-def test_a_sample_of_rows_is_in_order_of_time_too() -> None:
-    part = sampled(plain(1000, 2), 0.2, 42, random=True, block=100)
+def test_stretches_that_lie_close_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_text(clocked(100))
+    pl.read_csv(path).write_parquet(path)
+    table = load("process", str(path), Stretches(0.2, 42))  # pairs of rows; some are two rows apart, which would be no gap
+    steps = np.diff(table.columns["cpu"])
+    assert 3 in steps
+    assert (np.flatnonzero(steps > 1) + 1).tolist() == table.runs[1:].tolist()
+
+
+def test_what_is_wrong_outside_of_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    text = clocked(3000)
+    for seed in range(5):
+        path.write_text(text.replace(",1500,1,", ",1500,"))
+        with pytest.raises(TableError, match=r"t.csv: row 1501: 3 cells for 4 columns, the last one for mem"):
+            load("process", str(path), Stretches(0.1, seed))
+    path.write_text(text.replace(",1500,1,", ",x,1,"))
+    said = set()
+    for seed in range(40):
+        try:
+            load("process", str(path), Stretches(0.3, seed))
+        except TableError as error:
+            said.add(str(error).removeprefix(f"{path}: "))
+    assert said == {'row 1501, column cpu: "x" is no number'}
+    path.write_text(rows("1,2,a"))
+    with pytest.raises(TableError, match=r"t\.csv: no rows in the sample; take a larger share"):
+        load("process", str(path), Stretches(0.01, 42))
+
+
+def test_a_sample_of_single_rows_is_in_order_of_time_too(tmp_path: Path) -> None:
+    part = at_random(loaded(tmp_path, clocked(1000, 2)), 0.2, 42)
     assert len(part) == 400
-    assert (np.diff(part.columns["cpu"]) > 0).all()
+    assert part.runs[0] == 0
     assert part.runs.size == 2
+    for entity in (0, 1):
+        assert (np.diff(part.time[part.entity == entity]) > 0).all()
 
 
-def test_reading_holds_a_piece_and_no_more(tmp_path: Path) -> None:
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(rows("1,2,a"))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        load("process", str(path))
+        load("process", str(path), WHOLE)
     assert len(os.listdir("/proc/self/fd")) == before
-    assert tables.GAP == 3.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proctop.offline.scaled import mapped, write_windows
+from proctop.offline.scaled import Mapped, write_windows
 from proctop.offline.tables import Table
 from proctop.offline.windows import Windows
 from proctop.outfile import Unwritable
@@ -55,7 +55,10 @@ def table(rows: int) -> Table:
 
 def test_a_file_of_windows_can_be_mapped(tmp_path: Path) -> None:
     columns = [np.arange(20, dtype=np.float32), np.arange(20, 40, dtype=np.float32)]
-    values = mapped(iter(columns), (20, 2), str(tmp_path))
+    held = Mapped(iter(columns), (20, 2), str(tmp_path))
+    values = held.values
+    np.testing.assert_array_equal(values, np.stack(columns, axis=1))
+    held.forget()
     np.testing.assert_array_equal(values, np.stack(columns, axis=1))
     assert list(tmp_path.iterdir()) == []
     windows, said = Windows(values, np.array([0, 10]), 4, 3), io.StringIO()
@@ -85,7 +88,7 @@ def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
 
 
 def test_a_disk_without_room_is_told_of_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
+    Usage = namedtuple("Usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 100 << 20))
     windows = Windows(np.broadcast_to(np.float32(0), (250_080, 10)), np.array([0]), 50)
     with pytest.raises(Unwritable, match=r"w.npy: 500 MB of windows, and 105 MB of the disk are free; try --stride 50"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks import offline
 
-from benchmarks import notebook
 from made_tables import made
 from proctop import cli
-from proctop.offline import features, tables
+from proctop.offline import features
+from proctop.offline.loading import load
 from proctop.offline.plan import KINDS, Plan, TableError
 from proctop.offline.preprocessor import ARRAYS, JSON, Fitted, Preprocessor
 from proctop.offline.scaling import Scale
+from proctop.offline.stretches import Stretches
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +87,7 @@ def test_what_is_written(files: list[str], tmp_path: Path, capsys: pytest.Captur
     assert scaled.columns[:3] == ["timestamp", "entity", "tps"]
     assert scaled["timestamp"].is_sorted()
     assert scaled["entity"].to_list()[:2] == ["iostat0", "iostat1"]
-    table = tables.load("iostat", files[1].partition("=")[2])
+    table = load("iostat", files[1].partition("=")[2], Stretches(1.0, 42))
     tps = Scale.fit(table.columns["tps"]).apply(table.columns["tps"])
     np.testing.assert_array_equal(scaled.filter(pl.col("entity") == "iostat1")["tps"].to_numpy(), tps[130:])
     windows = np.load(out / "iostat.windows.npy", mmap_mode="r")
@@ -113,7 +116,7 @@ def test_a_preprocessor_gives_new_data_the_same_columns(files: list[str], tmp_pa
     assert first.schema == second.schema
     known = Preprocessor.load(one)
     scale = known.tables["process"].scales[0]
-    table = tables.load("process", f"{tmp_path}/new.csv")
+    table = load("process", f"{tmp_path}/new.csv", Stretches(1.0, 42))
     mine = second.filter(pl.col("entity") == "process0")["cpu"].to_numpy()
     np.testing.assert_array_equal(mine, scale.apply(table.columns["cpu"])[:90])
     assert not (tmp_path / "two" / JSON).exists()
@@ -210,6 +213,8 @@ def test_files_that_are_wrong(files: list[str], tmp_path: Path, capsys: pytest.C
     assert failed(capsys, f"vmstat={tmp_path}/none.csv") == f"{tmp_path}/none.csv: No such file or directory"
     path = files[0].partition("=")[2]
     assert failed(capsys, path) == f"{path}: no recording; say which table it is: vmstat={path}, iostat=, netstat= or process="
+    os.mkfifo(tmp_path / "pipe")
+    assert failed(capsys, f"vmstat={tmp_path}/pipe").startswith(f"{tmp_path}/pipe: no file; a table is read more than once")
     (tmp_path / "file").touch()
     assert failed(capsys, files[0], "-o", f"{tmp_path}/file").startswith(f"{tmp_path}/file: ")
 
@@ -219,6 +224,16 @@ def test_rows_at_random_are_warned_of(files: list[str], capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     assert "rows         65 of 130" in out
     assert err == "proctop: --random-rows: rows that follow each other in a window are not neighbours in time\n"
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_benchmarks_tables_are_as_they_should_be(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    offline.generate(kind, path, 3000)
+    table = load(kind, str(path), Stretches(1.0, 42))
+    assert (len(table), table.remarks, len(table.gaps), table.interval) == (3000, (), 0, 10_000_000)
+    assert table.runs.size == len(table.entities) == offline.ENTITIES[kind]
+    assert tuple(table.columns) == KINDS[kind].columns
 
 
 def test_every_derived_column_tells_what_it_is_made_of() -> None:

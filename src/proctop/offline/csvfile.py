@@ -9,7 +9,10 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
@@ -17,15 +20,18 @@ import polars as pl
 
 from proctop.offline.cells import MISSING
 from proctop.offline.plan import CLOCK, TableError
+from proctop.offline.stretches import Stretches
+from proctop.offline.tables import Chunk
 from proctop.sanitize import clean
 from proctop.settings import nearest
 
-_PIECE = 1 << 24  # bytes
+_PIECE = 1 << 21  # bytes: larger ones cost more, as memory is new each time
+_LEAST = 1 << 8
+_AHEAD = 2  # pieces that are read while another is used
 _LONGEST = 1 << 26  # bytes of quotes that stay open
 _NEWLINE = ord("\n")
 _SEPARATORS = ",\t;|"
 _QUOTED = re.compile(rb'"[^"]*"')
-_BLANK = re.compile(rb"(?<=\n)[ \t]*\r?\n")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -39,7 +45,7 @@ class CsvFile:
         except OSError as error:
             raise TableError(f"{path}: {error.strerror}") from None
         self._state = os.fstat(self._file.fileno())
-        first = _begun(next(self._pieces(), b""))
+        first = _begun(next(self._pieces(_PIECE), (0, b""))[1])
         if not first:
             self._fail("empty; a table begins with a line that names its columns")
         self._separator = self._sniff(first.split(b"\n", 1)[0].decode("utf-8", "replace"))
@@ -53,59 +59,67 @@ class CsvFile:
         names = [name.strip().strip('"') for name in re.split(r"[,;|\t]", line)]
         self._fail(f'the header (line 1): no column "{CLOCK}"{nearest(CLOCK, names)}')
 
-    def frames(self, numbers: Sequence[str], words: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
-        """The columns asked for, piece by piece, each with the number of its first row (from 1).
+    def batches(self, numbers: Sequence[str], words: Sequence[str], sample: Stretches) -> Generator[Chunk, None, int]:
+        """The columns asked for, piece by piece; at the end the number of rows in the file.
 
-        ``numbers`` are float64 where all cells of the piece are numbers or missing, else text, as ``words`` are.
+        ``numbers`` are float64 where all cells of the piece are numbers or missing, else text, as ``words`` are. Of rows outside of
+        the sample only the cells are counted.
         """
         at = {str(self.columns.index(name)): name for name in (*words, *numbers)}
+        coming: deque[tuple[int, int, Future[pl.DataFrame]]] = deque()
+        total = 0
+        with ThreadPoolExecutor(_AHEAD) as others:  # a piece is read while the one before is taken apart
+            for place, piece in self._pieces(max(min(_PIECE, self._state.st_size // (4 * sample.parts)), _LEAST)):
+                count, rows = self._checked(_without_header(piece) if place == 0 else piece, total + 1)
+                stretch = sample.at(place, self._state.st_size)
+                if count and stretch >= 0:
+                    coming.append((total + 1, stretch, others.submit(self._read, rows, at, frozenset(numbers))))
+                total += count
+                if len(coming) > _AHEAD:
+                    first, stretch, frame = coming.popleft()
+                    yield Chunk(first, stretch, frame.result())
+            for first, stretch, frame in coming:
+                yield Chunk(first, stretch, frame.result())
+        self.unchanged()
+        if not total:
+            self._fail("no rows after the header")
+        return total
+
+    def _read(self, rows: bytes, at: dict[str, str], numbers: frozenset[str]) -> pl.DataFrame:
+        """A piece by the quickest way that can read it: few know of other words for what is missing than none."""
         texts: dict[str, type[pl.DataType]] = {str(place): pl.String for place in range(len(self.columns))}
         typed = texts | {place: pl.Float64 for place, name in at.items() if name in numbers}
-        self._file.seek(0)
-        row = 1
-        for k, piece in enumerate(self._pieces()):
-            rows = self._checked(_without_header(piece) if k == 0 else piece, row)
-            if not rows:
-                continue
-            try:
-                frame = self._read(rows, list(at), typed)
-            except pl.exceptions.ComputeError:
-                frame = self._read(rows, list(at), texts)
-            yield row, frame.rename(at)
-            row += frame.height
-        self.unchanged()
-        if row == 1:
-            self._fail("no rows after the header")
+        for schema, missing in ((typed, None), (typed, list(MISSING)), (texts, None)):
+            lazy = pl.scan_csv(
+                rows, has_header=False, separator=self._separator, schema=schema, null_values=missing, encoding="utf8-lossy"
+            ).select(list(at))
+            with suppress(pl.exceptions.ComputeError):
+                return lazy.collect().rename(at)
+        self._fail("cannot be read as a table")
 
-    def _read(self, rows: bytes, columns: list[str], schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
-        lazy = pl.scan_csv(
-            rows, has_header=False, separator=self._separator, schema=schema, null_values=list(MISSING), encoding="utf8-lossy"
-        )
-        return lazy.select(columns).collect()
-
-    def _checked(self, piece: bytes, row: int) -> bytes:
-        """The piece without blank lines; every row of it has as many cells as the header."""
-        quoted = b'"' in piece
-        if not quoted and (b"\n\n" in piece or b"\n\r\n" in piece or piece[:1] in (b"\n", b"\r")):
-            piece = _BLANK.sub(b"", b"\n" + piece)[1:]
-        if not piece or piece.isspace():
-            return b""
-        bare = _QUOTED.sub(b"", piece) if quoted else piece
+    def _checked(self, rows: bytes, first: int) -> tuple[int, bytes]:
+        """How many rows there are, each with as many cells as the header, and they without blank lines."""
+        bare = _QUOTED.sub(b"", rows) if b'"' in rows else rows
         held = np.frombuffer(bare, np.uint8)  # counts what comes often faster than bytes do
-        lines = np.count_nonzero(held == _NEWLINE) + (not bare.endswith(b"\n"))
-        if b'"' in bare or np.count_nonzero(held == ord(self._separator)) != lines * (len(self.columns) - 1):
-            self._even(piece, row)
-        return piece
+        count = int(np.count_nonzero(held == _NEWLINE)) + (bare[-1:] not in (b"\n", b""))
+        if b'"' in bare or np.count_nonzero(held == ord(self._separator)) != count * (len(self.columns) - 1):
+            return self._even(rows, first)
+        return count, rows
 
-    def _even(self, piece: bytes, row: int) -> None:
-        width = len(self.columns)
+    def _even(self, piece: bytes, row: int) -> tuple[int, bytes]:
+        """Look at a piece row by row; how many there are, and they without the blank lines between."""
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, delimiter=self._separator, lineterminator="\n")
+        count = 0
         try:
             for cells in self._rows(piece):
-                if len(cells) != width:
-                    self._uneven(cells, row)
-                row += 1
+                if len(cells) != len(self.columns):
+                    self._uneven(cells, row + count)
+                writer.writerow(cells)
+                count += 1
         except csv.Error as error:
-            self._fail(f"row {row}: {error}; the file may be cut off inside quotes")
+            self._fail(f"row {row + count}: {error}; the file may be cut off inside quotes")
+        return count, out.getvalue().encode("utf-8", "replace")
 
     def _uneven(self, cells: list[str], row: int) -> None:
         width = len(self.columns)
@@ -118,26 +132,29 @@ class CsvFile:
     def _rows(self, piece: bytes) -> Iterator[list[str]]:
         csv.field_size_limit(_LONGEST)
         text = io.StringIO(piece.decode("utf-8", "replace"), newline="")
-        return filter(None, csv.reader(text, delimiter=self._separator, strict=True))
+        rows = csv.reader(text, delimiter=self._separator, strict=True)
+        return (cells for cells in rows if len(cells) > 1 or (cells and cells[0].strip()))
 
-    def _pieces(self) -> Iterator[bytes]:
-        held = b""
-        while data := self._take():
+    def _pieces(self, size: int) -> Iterator[tuple[int, bytes]]:
+        """Where each begins, and it: some ``size`` bytes and no part of a row."""
+        self._file.seek(0)
+        held, place = b"", 0
+        while data := self._take(size):
             held += data
             cut = held.rfind(b"\n") + 1
             while cut and held.count(b'"', 0, cut) % 2:
                 cut = held.rfind(b"\n", 0, cut - 1) + 1
             if cut:
-                yield held[:cut]
-                held = held[cut:]
+                yield place, held[:cut]
+                held, place = held[cut:], place + cut
             elif len(held) > _LONGEST:
                 self._fail("a row longer than 64 MB; is this a table, and are its quotes closed?")
         if held:
-            yield held
+            yield place, held
 
-    def _take(self) -> bytes:
+    def _take(self, size: int) -> bytes:
         try:
-            return self._file.read(_PIECE)
+            return self._file.read(size)
         except OSError as error:
             self._fail(str(error.strerror))
 

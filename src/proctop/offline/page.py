@@ -55,7 +55,7 @@ def _section(profile: Profile) -> str:
     count, length, width = profile.windows
     tiles = (
         ("Rows", f"{q.rows:,}", f"of {q.total:,}; {q.invalid:,} had no time"),
-        ("Columns", f"{len(q.columns)}", f"{q.entities:,} {ENTITIES[q.table]}"),
+        ("Columns", f"{len(q.columns)}", f"{q.entities:,} {ENTITIES[q.table]}" if q.entities > 1 else "of one host"),
         ("Missing", f"{q.missing:.2%}", "of all cells"),
         ("Gaps", f"{len(q.gaps):,}", f"above 3 intervals{every(q)}"),
         ("Windows", f"{count:,}", f"of {length} rows × {width} columns"),
@@ -64,8 +64,8 @@ def _section(profile: Profile) -> str:
     facts = (
         ("Constant", esc(", ".join(q.constant)) or "none"),
         ("Much is missing of", esc(", ".join(q.sparse)) or "none"),
-        ("Highly correlated", esc(correlated(q, 20))),
-        ("Outliers", esc(outliers(q, 20))),
+        ("Highly correlated", esc(correlated(q, 8))),
+        ("Outliers", esc(outliers(q, 5))),
         ("Gaps", esc(gaps(q))),
         ("Selected", esc(", ".join(profile.selected))),
     )
@@ -105,11 +105,13 @@ def _over_time(q: Quality) -> str:
 
 
 def _holes(q: Quality, column: int) -> str:
-    """Where cells of a column are missing: the more of them, the stronger."""
+    """Where cells of a column are missing, the more of them the stronger; grey where there are no rows."""
     out = []
     for k, lost in enumerate(q.holes[column].tolist()):
-        if lost > 0:
-            place = f'x="{percent(k / BINS)}" width="{percent(1 / BINS)}" height="{_BAR}"'
+        place = f'x="{percent(k / BINS)}" width="{percent(1 / BINS)}" height="{_BAR}"'
+        if lost != lost:
+            out.append(f'<rect class="hole" {place}/>')
+        elif lost > 0:
             out.append(f'<rect class="lost" {place} fill-opacity="{max(lost, 0.15):.2f}">{title(share(lost))}</rect>')
     return "".join(out)
 

@@ -57,7 +57,7 @@ class Plan:
 
     Attributes:
         length, stride: rows of a window, and rows from one window to the next.
-        sample: share of the rows that is taken, in contiguous blocks drawn with ``seed``; ``random``: single rows instead.
+        sample: share of a file that is read, in contiguous stretches drawn with ``seed``; ``random``: single rows instead.
         correlation: two columns correlate highly above this, by amount; missing: share of a column that may be missing.
         variance: a column that varies less is constant.
     """

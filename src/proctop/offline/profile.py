@@ -9,18 +9,17 @@ from typing import TextIO
 
 import numpy as np
 
-from proctop.offline import recorded, tables
+from proctop.offline import loading, recorded
 from proctop.offline.plan import KINDS, Plan, TableError
 from proctop.offline.preprocessor import Fitted, Preprocessor, scaled
 from proctop.offline.quality import Quality, assess
-from proctop.offline.scaled import mapped, write_table, write_windows
+from proctop.offline.scaled import Mapped, write_table, write_windows
 from proctop.offline.selection import select
-from proctop.offline.tables import Table
+from proctop.offline.stretches import Stretches
+from proctop.offline.tables import Table, at_random
 from proctop.offline.windows import Windows
 from proctop.outfile import Unwritable
 from proctop.stream.frames import MAGIC
-
-_BLOCKS = 20  # windows that a block of a sample is long
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +61,26 @@ def run(job: Job, said: TextIO) -> tuple[list[Profile], list[str]]:
     profiles: list[Profile] = []
     fits: dict[str, Fitted] = {}
     remarks: list[str] = []
-    for table in _tables(job.files, remarks):
+    sample = Stretches(1.0 if job.plan.random else job.plan.sample, job.plan.seed)
+    for table in _tables(job.files, sample, remarks):
         remarks += table.remarks
-        part = tables.sampled(table, job.plan.sample, job.plan.seed, random=job.plan.random, block=_BLOCKS * plan.length)
+        part = at_random(table, job.plan.sample, job.plan.seed) if job.plan.random else table
         del table
         quality = assess(part, plan)
         fitted = known.of(part, job.apply) if known is not None else None
         selected = fitted.selected if fitted is not None else select(part, quality)
-        scales = list(fitted.scales) if fitted is not None else []
         shape = len(part), len(selected)
-        values = mapped(scaled(part, selected, scales), shape, job.output) if job.output else np.broadcast_to(np.float32(0), shape)
-        fits[part.kind] = Fitted(part.kind, selected, tuple(scales))
-        part = part.bare()  # makes room
-        windows = Windows(values, part.runs, plan.length, plan.stride)
+        windows = Windows(np.broadcast_to(np.float32(0), shape), part.runs, plan.length, plan.stride)
         profiles.append(Profile(quality, selected, windows.shape))
         if job.output:
+            scales = list(fitted.scales) if fitted is not None else []
+            held = Mapped(scaled(part, selected, scales), shape, job.output)
+            fits[part.kind] = Fitted(part.kind, selected, tuple(scales))
+            part = part.bare()  # makes room
             path = os.path.join(job.output, part.kind)
-            write_table(f"{path}.parquet", part, selected, values)
+            write_table(f"{path}.parquet", part, selected, held)
             if job.windows:
+                windows = Windows(held.values, part.runs, plan.length, plan.stride)
                 write_windows(f"{path}.windows.npy", part, selected, windows, said)
     if job.output and known is None:
         Preprocessor(plan, fits).save(job.output)
@@ -93,7 +94,7 @@ def _make(folder: str) -> None:
         raise Unwritable(f"{folder}: {error.strerror}") from None
 
 
-def _tables(files: Mapping[str, str], remarks: list[str]) -> Iterator[Table]:
+def _tables(files: Mapping[str, str], sample: Stretches, remarks: list[str]) -> Iterator[Table]:
     """Each table, in the order of ``plan.KINDS``; a recording that several come from is read once."""
     wanted = {kind: files.get(kind) or files.get("", "") for kind in KINDS if kind in files or "" in files}
     held: dict[str, Table] = {}
@@ -101,10 +102,10 @@ def _tables(files: Mapping[str, str], remarks: list[str]) -> Iterator[Table]:
         if not _recording(path):
             if kind not in files:
                 raise TableError(f"{path}: no recording; say which table it is: vmstat={path}, iostat=, netstat= or process=")
-            yield tables.load(kind, path)
+            yield loading.load(kind, path, sample)
             continue
         if kind not in held:
-            found, remark = recorded.load(path, [other for other in wanted if wanted[other] == path])
+            found, remark = recorded.load(path, [other for other in wanted if wanted[other] == path], sample)
             held.update(found)
             if remark:
                 remarks.append(remark)
@@ -114,6 +115,8 @@ def _tables(files: Mapping[str, str], remarks: list[str]) -> Iterator[Table]:
 def _recording(path: str) -> bool:
     if os.path.isdir(path):
         return True
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise TableError(f"{path}: no file; a table is read more than once, so a pipe must be written to one first")
     try:
         with open(path, "rb") as file:
             return file.read(len(MAGIC)) == MAGIC

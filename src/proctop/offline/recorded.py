@@ -14,8 +14,10 @@ import polars as pl
 
 from proctop.features import derive
 from proctop.fields import FEATURE
+from proctop.offline.gather import Chunks, gather
 from proctop.offline.plan import CLOCK, TableError
-from proctop.offline.tables import Table, gather
+from proctop.offline.stretches import Stretches
+from proctop.offline.tables import Chunk, Table
 from proctop.records import Batch, DiskCounters, Floats, HostRates, NetCounters, Reading
 from proctop.sources.replay import ReplaySource
 from proctop.vitals import host_rates
@@ -120,7 +122,7 @@ def _known(count: int) -> float:
     return _NAN if count < 0 else float(count)
 
 
-def load(path: str, kinds: Sequence[str]) -> tuple[dict[str, Table], str]:
+def load(path: str, kinds: Sequence[str], sample: Stretches) -> tuple[dict[str, Table], str]:
     """The tables that are asked for, and a remark on what could not be read. Raises StreamError, and TableError for a table of no rows."""
     source = ReplaySource(path)
     try:
@@ -135,7 +137,7 @@ def load(path: str, kinds: Sequence[str]) -> tuple[dict[str, Table], str]:
         remark = f"{path}: {source.damage}" if source.damage else ""
     finally:
         source.close()
-    return {kind: gather(kind, f"{path} ({kind})", frames.take(kind, path)) for kind in kinds}, remark
+    return {kind: gather(kind, f"{path} ({kind})", frames.take(kind, path, sample)) for kind in kinds}, remark
 
 
 def _rows(kinds: Iterable[str], prev: Reading, cur: Reading, batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
@@ -163,15 +165,16 @@ class _Frames:
             if len(held) >= _BATCH:
                 self._close(kind)
 
-    def take(self, kind: str, path: str) -> Iterator[tuple[int, pl.DataFrame]]:
+    def take(self, kind: str, path: str, sample: Stretches) -> Chunks:
         self._close(kind)
         frames = self._frames.pop(kind)
-        if not sum(frame.height for frame in frames):
+        total = sum(frame.height for frame in frames)
+        if not total:
             raise TableError(f"{path}: no rows for {kind}: it needs two readings in a row, and something to tell of")
-        row = 1
-        for frame in frames:
-            yield row, frame
-            row += frame.height
+        whole = pl.concat(frames, rechunk=False)
+        for stretch, row, end in sample.rows(total):
+            yield Chunk(row + 1, stretch, whole.slice(row, end - row))
+        return total
 
     def _close(self, kind: str) -> None:
         words = ("disk", "interface", "command")

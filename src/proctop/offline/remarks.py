@@ -36,7 +36,7 @@ def _lines(profile: Profile) -> list[tuple[str, str]]:
         ("correlated", correlated(q, _FEW)),
         ("outliers", outliers(q, _FEW)),
         ("selected", ", ".join(profile.selected)),
-        ("windows", f"{count:,} of {length} rows × {width} columns, {size}" if count else f"none: no stretch without a gap has {length} rows"),
+        ("windows", f"{count:,} of {length} rows × {width} columns, {size}" if count else f"none: no stretch has {length} rows"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import shutil
 import tempfile
@@ -29,19 +30,30 @@ _MARGIN = 1 << 24  # bytes of a disk that stay free
 _BAR = 30
 
 
-def mapped(columns: Iterable[Floats32], shape: tuple[int, int], folder: str) -> Floats32:
-    """float32[n, k], column after column in a file without a name that lasts as long as the array. Raises Unwritable."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            for column in columns:
-                file.write(column.data)
-            file.flush()
-            return np.memmap(file, np.float32, "r", shape=shape, order="F")
-    except OSError as error:
-        raise Unwritable(f"{folder}: {error.strerror or error}") from None
+class Mapped:
+    """Columns one after the other in a file without a name, that lasts as long as this. Raises Unwritable.
+
+    Attributes:
+        values: float32[n, k].
+    """
+
+    def __init__(self, columns: Iterable[Floats32], shape: tuple[int, int], folder: str) -> None:
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                for column in columns:
+                    file.write(column.data)
+                file.flush()
+                self._held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise Unwritable(f"{folder}: {error.strerror or error}") from None
+        self.values: Floats32 = np.frombuffer(self._held, np.float32).reshape(shape, order="F")
+
+    def forget(self) -> None:
+        """Let go of the memory that was read into; what is wanted again is read again."""
+        self._held.madvise(mmap.MADV_DONTNEED)
 
 
-def write_table(path: str, table: Table, names: tuple[str, ...], values: Floats32) -> None:
+def write_table(path: str, table: Table, names: tuple[str, ...], scaled: Mapped) -> None:
     """Parquet: ``timestamp``, ``entity``, and a column for each name; rows by time. Raises Unwritable."""
     order = np.argsort(table.time, kind="stable")
     entities = pl.Series(table.entities, dtype=pl.Categorical)
@@ -50,12 +62,16 @@ def write_table(path: str, table: Table, names: tuple[str, ...], values: Floats3
     def blocks(*asked: object) -> Iterator[pl.DataFrame]:
         for a in range(0, len(table), _BLOCK):
             rows = order[a : a + _BLOCK]
-            columns = {name: pl.Series(values[:, k][rows]) for k, name in enumerate(names)}
+            columns = {name: pl.Series(scaled.values[:, k][rows]) for k, name in enumerate(names)}
+            scaled.forget()
             time = pl.Series(table.time[rows]).cast(pl.Datetime("us"))
             yield pl.DataFrame({CLOCK: time, ENTITY: entities.gather(table.entity[rows]), **columns}, schema=schema)
 
     with outfile.opened(path) as file:
-        register_io_source(blocks, schema=schema).sink_parquet(file, compression="zstd", row_group_size=_BLOCK)
+        try:
+            register_io_source(blocks, schema=schema).sink_parquet(file, compression="zstd", row_group_size=_BLOCK)
+        except pl.exceptions.ComputeError as error:  # has the words of the error of the file at its end
+            raise Unwritable(f"{path}: {str(error).rpartition('] ')[2]}") from None
 
 
 def write_windows(path: str, table: Table, names: tuple[str, ...], windows: Windows, said: TextIO) -> None:
