@@ -15,6 +15,8 @@ from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, state_path
 if TYPE_CHECKING:
     from proctop.containers.directory import Directory
     from proctop.keeper import Keeper
+    from proctop.kernel.bpf.feed import Feed
+    from proctop.kernel.host import Host
     from proctop.player import Player
     from proctop.recording import RecordingEngine
     from proctop.records import Frame, HostInfo
@@ -75,13 +77,23 @@ def live(settings: Settings, stack: ExitStack) -> tuple[Source, Directory]:
     from proctop.kernel.host import Host
     from proctop.sources.live import LiveSource
 
-    if settings.source == "bpf":
-        raise Refused("--source bpf is not part of this version; leave it out, or give auto or proc")
+    host = Host.this(settings.procfs, settings.sysfs)
+    feed = _feed(host) if settings.source == "bpf" else None
     names = Directory()
-    source = LiveSource(Host.this(settings.procfs, settings.sysfs), interval=settings.interval, names=names)
+    source = LiveSource(host, interval=settings.interval, names=names, feed=feed)
     stack.callback(source.close)
     stack.callback(names.close)
     return source, names
+
+
+def _feed(host: Host) -> Feed:
+    """The kernel's own telling of processes. Raises Refused."""
+    from proctop.kernel.bpf.feed import Feed, Unavailable
+
+    feed = Feed.open(host, faults=False)
+    if isinstance(feed, Unavailable):
+        raise Refused(f"--source bpf: {'; '.join(dict.fromkeys(feed.why.values()))}; --source proc reads without eBPF")
+    return feed
 
 
 def _has_terminal() -> bool:

@@ -15,7 +15,7 @@ PATIENCE = 2.0
 """Seconds that a container runtime has to answer."""
 
 _WORKS, _LIMITED, _OFF, _UNUSED = "works", "limited", "off", "unused"
-_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}  # linux/capability.h
+_CAP_SYS_PTRACE = 19  # linux/capability.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ def _pids(host: Host) -> list[str]:
         return []
 
 
-def _has(host: Host, *names: str) -> bool:
-    """Whether this program has one of the capabilities (``CapEff``, proc_pid_status(5))."""
+def _may_trace(host: Host) -> bool:
+    """Whether this program has CAP_SYS_PTRACE (``CapEff``, proc_pid_status(5))."""
     effective = 0
     for line in (_text(host, f"{host.proc}/self/status") or "").splitlines():
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
-    return any(effective >> _CAPABILITIES[name] & 1 for name in names)
+    return bool(effective >> _CAP_SYS_PTRACE & 1)
 
 
 def _source(place: Place) -> Iterator[Check]:
@@ -112,7 +112,7 @@ def _source(place: Place) -> Iterator[Check]:
     mounts = (line.split() for line in (_text(host, f"{host.proc}/self/mounts") or "").splitlines())
     options = next((mount[3] for mount in mounts if len(mount) > 3 and mount[1] == host.proc and mount[2] == "proc"), "")
     hiding = next((word for word in options.split(",") if word.startswith("hidepid=") and word not in ("hidepid=0", "hidepid=off")), "")
-    if hiding and not _has(host, "CAP_SYS_PTRACE"):
+    if hiding and not _may_trace(host):
         yield Check(
             "other users",
             _OFF,
@@ -154,7 +154,7 @@ def _counts_descriptors(host: Host) -> bool:
 
 def _ptrace_lacking(place: Place) -> tuple[str, str]:
     """Why, and the remedy."""
-    if _has(place.host, "CAP_SYS_PTRACE"):
+    if _may_trace(place.host):
         return "they hold capabilities that this program lacks", ""
     if place.host.whoami == 0:
         return "this container's root has no CAP_SYS_PTRACE", "docker run --cap-add SYS_PTRACE --pid host …"
@@ -264,19 +264,18 @@ def _taskstats(place: Place) -> Iterator[Check]:
 
 
 def _bpf(place: Place) -> Iterator[Check]:
-    import ctypes
+    """By trying it: the programs are loaded, asked once and unloaded."""
+    from proctop.kernel.bpf.feed import EVENTS, Feed, Unavailable
 
-    missing = []
-    if not place.host.exists(f"{place.host.sys}/kernel/btf/vmlinux"):
-        missing.append("the kernel's BTF (CONFIG_DEBUG_INFO_BTF)")
-    try:
-        ctypes.CDLL("libbpf.so.1")
-    except OSError:
-        missing.append("libbpf.so.1")
-    if not (_has(place.host, "CAP_SYS_ADMIN") or (_has(place.host, "CAP_BPF") and _has(place.host, "CAP_PERFMON"))):
-        missing.append("CAP_BPF and CAP_PERFMON")
-    lacking = f"would not work here, needs {', '.join(missing)}" if missing else "would work here"
-    yield Check("eBPF", _UNUSED, "not used by this version", lacking)
+    feed = Feed.open(place.host, faults=False)
+    if isinstance(feed, Unavailable):
+        why = "; ".join(dict.fromkeys(feed.why.values()))
+        yield Check("eBPF", _OFF, "no --source bpf", why, f"sudo {place.program} --source bpf" if "needs root" in why else "")
+        return
+    feed.close()
+    refused = [f"{name}: {why}" for name, why in feed.refused.items() if name in EVENTS]
+    finding = "--source bpf, short-lived processes counted"
+    yield Check("eBPF", _LIMITED if refused else _WORKS, "--source bpf" if refused else finding, "; ".join(refused))
 
 
 def _history(place: Place) -> Iterator[Check]:

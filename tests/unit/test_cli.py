@@ -83,7 +83,7 @@ def test_what_is_refused_is_one_line_and_exit_code_2(argv: list[str], said: str,
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["-b", "--source", "bpf"], "--source bpf"),
+        (["-b", "--source", "bpf", "--procfs", "/nonexistent"], "--source bpf: /nonexistent numbers processes"),
         (["-b", "--replay", "/nonexistent/r.proctop"], "/nonexistent/r.proctop"),
         (["collect", "-o", "/proc/version"], "/proc/version"),
     ],

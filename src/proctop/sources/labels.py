@@ -14,7 +14,8 @@ from proctop.sanitize import clean_bytes
 
 _MOST_PLACES = 4096
 _LONG = 8192  # bytes of a cgroup file beyond which it is read in pieces
-_NOWHERE = Place("", None, ())
+NOWHERE = Place("", None, ())
+"""Of a process whose cgroup is not known."""
 
 
 class Names(Protocol):
@@ -60,6 +61,18 @@ class Labels:
         if self._present is None:
             self._present = {place.path: place for place in self._where.values() if place.path}
         return self._present
+
+    def place(self, subject: Subject) -> Place | None:
+        """Where a process is; None = could not be read."""
+        return self._where.get(subject)
+
+    def brief(self, comm: bytes, command: str | None, uid: int, place: Place, ppid: int) -> Label:
+        """The label of a process that ended before anybody looked; without a ``command`` it was a copy of its parent."""
+        parent = self._subjects.get(ppid)
+        if command is None:
+            command = parent.label.command if parent is not None and parent.comm == comm else ""
+        kernel = parent is not None and parent.kernel and not command
+        return self._label(comm, command, self._users.get(uid, str(uid)), uid, place, kernel)
 
     def renew(self, subjects: list[Subject]) -> None:
         """Processes that were born, ran another program or changed user: everything about them is asked anew."""
@@ -131,16 +144,12 @@ class Labels:
 
     def _compose(self, subject: Subject, command: str | None = None) -> Label:
         """The label as things stand, with another command line if given. Workers are often many of a kind: their texts are shared."""
-        place = self._where.get(subject, _NOWHERE)
-        return Label(
-            sys.intern(clean_bytes(subject.comm)),
-            sys.intern(subject.label.command if command is None else command),
-            self._users.get(subject.uid, ""),
-            subject.uid,
-            place.path,
-            self._container(place.container) if place.container is not None else None,
-            subject.kernel,
-        )
+        place, user = self._where.get(subject, NOWHERE), self._users.get(subject.uid, "")
+        return self._label(subject.comm, subject.label.command if command is None else command, user, subject.uid, place, subject.kernel)
+
+    def _label(self, comm: bytes, command: str, user: str, uid: int, place: Place, kernel: bool) -> Label:
+        container = self._container(place.container) if place.container is not None else None
+        return Label(sys.intern(clean_bytes(comm)), sys.intern(command), user, uid, place.path, container, kernel)
 
     def _cgroup(self, subject: Subject) -> bool:
         """Read the cgroup file; whether it differs."""

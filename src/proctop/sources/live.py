@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from proctop.records import CgroupCounters, Gap, HostInfo, Reading
 from proctop.sanitize import clean_bytes
 from proctop.sources import Wants
 from proctop.sources.labels import Labels, Names
-from proctop.sources.table import Sweep, Table
+from proctop.sources.rows import Sweep
+from proctop.sources.table import Table
+
+if TYPE_CHECKING:
+    from proctop.kernel.bpf.feed import Feed
+    from proctop.sources.tasks import TaskTable
 
 _MOST_CGROUPS = 64  # of containers, at one reading
 _SETTINGS_EVERY = 5  # readings between looks at kernel switches
@@ -27,14 +33,13 @@ _QUIT = 0.5  # seconds that closing waits for a reading under way
 
 
 class LiveSource:
-    """Reads the host that ``host`` stands for.
+    """Reads the host that ``host`` stands for: its processes from ``feed`` if given (and closed with this), else from its procfs.
 
     Raises :class:`NotProcfs` where its procfs is none. ``cost`` is the seconds the last reading took.
     """
 
-    name = "proc"
-
-    def __init__(self, host: Host, *, interval: float = 1.0, names: Names | None = None) -> None:
+    def __init__(self, host: Host, *, interval: float = 1.0, names: Names | None = None, feed: Feed | None = None) -> None:
+        self.name = "proc" if feed is None else "bpf"
         self.wants = Wants()
         self.interval = interval
         self.cost = 0.0
@@ -45,13 +50,21 @@ class LiveSource:
         self.info = _info(host, stat)
         self._words = Words(host)
         self._labels = Labels(host, self._words, names)
-        self._table = Table(host, self._labels)
+        self._table = self._tell(feed)
         self._cgroups = Cgroups(host)
         self._hidepid: list[Gap] | None = None  # None = not looked yet
         self._turn = 0
         self._seq = 0
         self._lock = threading.Lock()
         self._closed = False
+
+    def _tell(self, feed: Feed | None) -> Table | TaskTable:
+        """What tells of processes."""
+        if feed is None:
+            return Table(self._host, self._labels)
+        from proctop.sources.tasks import TaskTable
+
+        return TaskTable(self._host, self._labels, feed)
 
     def _probe_stat(self) -> Stat:
         try:
@@ -70,7 +83,8 @@ class LiveSource:
         stat = self._probe_stat()
         if self._seq % _SETTINGS_EVERY == 0:
             self._table.probe.delays = self._delay_accounting()
-        sweep = self._table.sweep(stat.forks, self._system.last_pid())
+        table = self._table
+        sweep = table.sweep(stat.forks, self._system.last_pid()) if isinstance(table, Table) else table.sweep()
         wants = self.wants
         reading = Reading(
             seq=self._seq,
@@ -123,18 +137,9 @@ class LiveSource:
     def _gaps(self, sweep: Sweep) -> list[Gap]:
         gaps = []
         counters = sweep.counters
-        remedy = "needs root (CAP_SYS_PTRACE)" if self._host.whoami else "is refused: the process has more capabilities than this one"
-        for field, name, reason in (
-            ("io", "rchar", f"io of other users' processes {remedy}"),
-            ("fd", "fds", f"counting descriptors of other users' processes {remedy}"),
-            ("status", "vctx", "context switches could not be read"),
-            ("schedstat", "run_ns", "kernel without CONFIG_SCHED_INFO, or no schedstat file"),
-            ("blkio_delay", "blkio_delay", "delay accounting is off: sysctl kernel.task_delayacct=1 (tasks started after it)"),
-        ):
+        for field, name, reason in self._table.reasons():
             count = int(np.isnan(counters[COUNTER[name]]).sum())
             if count:
-                if field == "io" and not self._table.probe.has_io:
-                    reason = "kernel without CONFIG_TASK_IO_ACCOUNTING"
                 gaps.append(Gap(field, count, reason))
         if sweep.denied:
             gaps.append(Gap("processes", sweep.denied, "hidden by hidepid=1 mount option of procfs: needs root"))
@@ -162,6 +167,8 @@ class LiveSource:
 
     def _notes(self) -> tuple[str, ...]:
         notes = [*self._words.notes()]
+        if not isinstance(self._table, Table):
+            notes.extend(self._table.notes())
         if self._names is not None:
             notes.extend(self._names.notes())
         if self.cost > _HEAVY * self.interval:

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeVar
 
 import numpy as np
 
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
-from proctop.kernel.gate import Gate, without
+from proctop.kernel.gate import Gate
 from proctop.kernel.host import Denied, Host, Unreadable
 from proctop.kernel.probe import MOST_HELD, Probe, Probed
 from proctop.kernel.subject import Subject
-from proctop.records import Exit, Floats, Index, Ints, Label, ProcKey
+from proctop.records import Exit, Floats, ProcKey
 from proctop.sources.labels import Labels
+from proctop.sources.rows import Rows, Sweep, sealed
 
-_ROUND = 64  # readings in which the rotating sweep comes around
 _DEAR = 16  # to look at one pid given out since costs as much as this many entries of a listing
 _LIST_EVERY = 5  # readings after which the directory is listed even when nothing seems to have forked
-_FIRST_WAIT = 0.05  # seconds that command lines may hold up a reading
-_D = ord("D")
-_Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
-_label, _row = attrgetter("label"), attrgetter("row")
+_row = attrgetter("row")
 _RUN, _WAIT = COUNTER["run_ns"], COUNTER["wait_ns"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """All processes at one reading; the fields of the same name in :class:`proctop.records.Reading`."""
-
-    pid: Ints
-    start: Ints
-    counters: Floats
-    labels: Sequence[Label]
-    changed: Index | None
-    exits: tuple[Exit, ...]
-    denied: int  # processes hidden by hidepid=1
-    failed: str  # why some process, or the list of them, could not be read; "" = all was well
-
-
-class Table:
+class Table(Rows):
     """Sweeps the processes of one host.
 
     A process that did not run keeps its numbers. Those that ran, those with more than one thread (schedstat tells of the
@@ -50,21 +31,15 @@ class Table:
     """
 
     def __init__(self, host: Host, labels: Labels) -> None:
+        super().__init__(labels)
         self._host = host
-        self._labels = labels
         limit = host.claim_descriptors()
         often = min(MOST_HELD, limit // 4)
         self.probe = Probe(host, often)
         self.gate = Gate(host, limit - often)
-        self._subjects: list[Subject] = []
         self._listed: set[str] = set()  # entries of the procfs root that need no further look
         self._hidden: set[str] = set()  # of them, processes whose stat is denied
-        self._pid: Ints = sealed(np.zeros(0, dtype=np.int64))
-        self._start: Ints = self._pid
-        self._counters: Floats = np.zeros((len(COUNTER), 0))
-        self._words: tuple[Label, ...] = ()
         self._again: list[Subject] = []  # could not be read last time
-        self._cursor = 0
         self._age = 0  # readings since the last listing
         self._failed = ""  # why that failed
         self._forks = -1
@@ -108,16 +83,6 @@ class Table:
         self._first = False
         failed = seen.failed or new.failed or self._failed
         return Sweep(self._pid, self._start, self._counters, self._words, changed, exits, len(self._hidden), failed)
-
-    def _turn(self) -> list[Subject]:
-        """The part of the rotating sweep that is due."""
-        n = len(self._subjects)
-        if not n:
-            return []
-        begin = self._cursor % n
-        part = self._subjects[begin : begin - (-n // _ROUND)]
-        self._cursor = begin + len(part)
-        return part
 
     def _births(self, forks: int, last: int, dead: set[Subject]) -> list[Subject]:
         """Processes not known yet. Where the procfs root is listed for it, those not listed any more join ``dead``."""
@@ -168,17 +133,8 @@ class Table:
         old = len(self._subjects)
         rows = [subject.row for subject in gone]
         self.gate.drop([*rows, *(old + place for place, subject in enumerate(born) if subject not in good)])
-        without(self._subjects, rows)
-        self._subjects.extend(new.subjects)
-        for row in range(rows[0] if rows else old, len(self._subjects)):
-            self._subjects[row].row = row
-        kept = self._counters if not rows else np.delete(self._counters, rows, axis=1)
-        counters = np.concatenate([kept, new.counters], axis=1)
-        self._times(counters, range(kept.shape[1], len(self._subjects)))
-        self._counters = counters
-        pids = np.array([(one.pid, one.start) for one in new.subjects], dtype=np.int64).reshape(-1, 2)
-        self._pid = sealed(np.concatenate([np.delete(self._pid, rows), pids[:, 0]]))
-        self._start = sealed(np.concatenate([np.delete(self._start, rows), pids[:, 1]]))
+        first = self._replace(rows, new.subjects, new.counters)
+        self._times(self._counters, range(first, len(self._subjects)))
         return exits
 
     def _exit(self, subject: Subject) -> Exit:
@@ -212,23 +168,19 @@ class Table:
         if self.gate.usable:
             counters[_RUN : _WAIT + 1, rows] = procfs.schedstats([self.gate.text(row) for row in rows])
 
-    def _relabel(self, renewed: list[Subject], new: list[Subject], turn: list[Subject]) -> list[int]:
-        """Bring the labels up to date; the rows of survivors where they changed."""
-        self._labels.renew([*renewed, *new])
-        changed = set(renewed) | self._labels.check([subject for subject in turn if not subject.kernel])
-        blocked = {self._subjects[row] for row in np.flatnonzero(self._counters[COUNTER["state"]] == _D).tolist()}
-        changed |= self._labels.settle(_FIRST_WAIT, blocked)
-        if changed or new or len(self._words) != len(self._subjects):
-            self._words = tuple(map(_label, self._subjects))
-        return [subject.row for subject in changed]
+    def reasons(self) -> tuple[tuple[str, str, str], ...]:
+        """(field, counter, why it is missing where it is)."""
+        remedy = "needs root (CAP_SYS_PTRACE)" if self._host.whoami else "is refused: the process has more capabilities than this one"
+        io = f"io of other users' processes {remedy}" if self.probe.has_io else "kernel without CONFIG_TASK_IO_ACCOUNTING"
+        return (
+            ("io", "rchar", io),
+            ("fd", "fds", f"counting descriptors of other users' processes {remedy}"),
+            ("status", "vctx", "context switches could not be read"),
+            ("schedstat", "run_ns", "kernel without CONFIG_SCHED_INFO, or no schedstat file"),
+            ("blkio_delay", "blkio_delay", "delay accounting is off: sysctl kernel.task_delayacct=1 (tasks started after it)"),
+        )
 
     def close(self) -> None:
         """Let go of the descriptors."""
         self.gate.close()
         self.probe.close()
-
-
-def sealed(array: _Array) -> _Array:
-    """The array itself, read-only from here on."""
-    array.setflags(write=False)
-    return array

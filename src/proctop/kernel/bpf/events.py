@@ -127,6 +127,16 @@ class Chronicle:
         self._ended = np.zeros((0, SLOT), dtype=np.int64)  # not let go of yet
         self._nothing = self._events(self._ended, self._ended, self._ended, 0)
 
+    @property
+    def ended(self) -> Ints:
+        """Pids of processes that ended and were not told of yet: zombies, or gone (the kernel may keep one for many seconds)."""
+        return high(self._ended[:, 1])
+
+    def ends(self) -> dict[tuple[int, int], int]:
+        """The codes of those, by pid and start."""
+        who = self._who(self._ended)
+        return dict(zip(zip(who.pid.tolist(), who.start.tolist(), strict=True), _codes(self._ended).tolist(), strict=True))
+
     def tell(self, slots: Ints, lost: int, *, nested: bool) -> Events:
         """``nested``: the reader is in a pid namespace of its own, and those let go of have no number there any more."""
         if not len(slots):
@@ -139,7 +149,6 @@ class Chronicle:
         return self._events(births, execs, exits, lost)
 
     def _events(self, births: Ints, execs: Ints, exits: Ints, lost: int) -> Events:
-        code = low(exits[:, 10])
         lengths = high(execs[:, 10]).tolist()
         args = tuple(row.tobytes()[:length] for row, length in zip(execs[:, _ARGS:], lengths, strict=True))
         return Events(
@@ -147,7 +156,7 @@ class Chronicle:
             execs=self._who(execs),
             exits=self._who(exits),
             args=args,
-            code=np.where(code & 0x7F, -(code & 0x7F), code >> 8 & 0xFF),
+            code=_codes(exits),
             counters=self._counters(exits),
             extra=extras(exits[:, _EXTRA], self._counted),
             peak=exits[:, _PEAK].astype(np.float64) * self._page,
@@ -155,7 +164,7 @@ class Chronicle:
         )
 
     def _match(self, ended: Ints, freed: Ints, nested: bool) -> Ints:
-        """Those let go of, with the moment and the number that they ended with; the others wait for their turn."""
+        """Those let go of, with the moment, number and cgroups that they ended with; the others wait for their turn."""
         ids, first = np.unique(_identity(ended), return_index=True)
         wanted = _identity(freed)
         at = np.minimum(np.searchsorted(ids, wanted), max(ids.size - 1, 0))
@@ -163,7 +172,7 @@ class Chronicle:
         out = freed.copy()
         source = ended[first[at[known]]] if ids.size else ended
         out[:, _EXTRA] = -1  # not known any more
-        for place in (1, 2, 4, *range(_EXTRA.start, _EXTRA.stop)):
+        for place in (1, 2, 4, 8, 9, *range(_EXTRA.start, _EXTRA.stop)):
             out[known, place] = source[:, place]
         self._ended = ended[~np.isin(_identity(ended), wanted)][-_MOST_PENDING:]
         return out[known] if nested else out
@@ -186,6 +195,12 @@ class Chronicle:
         out[COUNTER["ppid"]] = low(exits[:, 2])
         out[COUNTER["cutime"]] = exits[:, _CUTIME]
         return out
+
+
+def _codes(exits: Ints) -> Ints:
+    """Exit codes; minus the signal that ended it."""
+    code = low(exits[:, 10])
+    return np.where(code & 0x7F, -(code & 0x7F), code >> 8 & 0xFF)
 
 
 def _identity(slots: Ints) -> Ints:

@@ -186,10 +186,12 @@ class Feed:
         return False
 
     def sweep(self, full: bool = False) -> Tasks:
-        """What ran since the last sweep; ``full``: everything, as the first sweep is in any case. Raises OSError."""
+        """What ran since the last sweep, and what ended before :meth:`events` was asked last; ``full``: everything, as the first sweep
+        is in any case. Raises OSError.
+        """
         ended = self._ended.nonzero()[0] if self._ended.any() else _NOBODY
         self._ended[ended] = False
-        asked = Asked(full or not self._arrived or not self._turn, self._turn, np.concatenate([self._next, ended]))
+        asked = Asked(full or not self._arrived or not self._turn, self._turn, np.concatenate([self._next, ended, self._chronicle.ended]))
         self._wanted[:] = asked.by_pid
         self._control[_SINCE] = 0 if asked.everything else max(0, self._arrived - _MARGIN)
         walk = self._walk()
@@ -238,6 +240,10 @@ class Feed:
         slots = self._ring.take() if self._ring else np.zeros((0, 32), dtype=np.int64)
         lost, self._lost = self._lost, int(self._control[_LOST])
         return self._chronicle.tell(slots, self._lost - lost, nested=bool(self._control[_PLACE] & np.uint64(0xFFFFFFFF)))
+
+    def ends(self) -> dict[tuple[int, int], int]:
+        """Exit codes, by pid and start, of processes that ended before :meth:`events` was asked last and are still to be told of."""
+        return self._chronicle.ends()
 
     def close(self) -> None:
         """Detach and unload."""

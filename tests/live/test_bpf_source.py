@@ -1,0 +1,278 @@
+"""The eBPF feed as a source: held against ``/proc`` on the same live host, and what only it tells."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import Require
+from proctop import cli
+from proctop.features import derive
+from proctop.fields import COUNTER
+from proctop.kernel.bpf import feed as feed_module
+from proctop.kernel.bpf.events import Events
+from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
+from proctop.kernel.host import Host
+from proctop.kernel.procfs import GRAIN
+from proctop.records import Exit, Floats, ProcKey, Reading
+from proctop.sources.live import LiveSource
+
+CROWD = Path(__file__).parents[1] / "bpf_crowd.py"
+TIMES = ("utime", "stime", "cutime", "run_ns", "wait_ns")
+Open = Callable[[], tuple[LiveSource, Feed]]
+
+
+@pytest.fixture
+def opened(require: Require) -> Iterator[Open]:
+    """Makes a source over a feed of its own; closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make() -> tuple[LiveSource, Feed]:
+            feed = Feed.open(Host.this(), faults=False)
+            require("ebpf", next(iter(feed.why.values())) if isinstance(feed, Unavailable) else "; ".join(feed.refused.values()))
+            assert isinstance(feed, Feed)
+            source = LiveSource(Host.this(), feed=feed)
+            stack.callback(source.close)
+            return source, feed
+
+        yield make
+
+
+@contextlib.contextmanager
+def crowd(kind: str, count: int, folder: str = "", *, go: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """``bpf_crowd.py``; ready, or with ``go`` waiting for a line."""
+    argv = [sys.executable, "-S", "-E", "-I", str(CROWD), kind, str(count), folder]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        try:
+            if not go:
+                assert parent.stdout.readline()
+            yield parent
+        finally:
+            parent.stdin.close()
+
+
+def read(source: LiveSource) -> Reading:
+    reading = source.read()
+    assert reading is not None
+    return reading
+
+
+def row_of(reading: Reading, pid: int) -> int:
+    return int((reading.pid == pid).nonzero()[0][0])
+
+
+def rows_of(reading: Reading, pids: list[int]) -> Floats:
+    """Their counters, float64[n_counters, len(pids)]."""
+    rows = {pid: row for row, pid in enumerate(reading.pid.tolist())}
+    return reading.counters[:, [rows[pid] for pid in pids]]
+
+
+def until(source: LiveSource, seen: Callable[[list[Exit]], bool], before: list[Reading] | None = None) -> list[Exit]:
+    """Exits of further readings until they are all there (the kernel lets go of a process a moment after its end)."""
+    exits: list[Exit] = []
+    for _ in range(2000):
+        reading = read(source)
+        if before is not None:
+            before.append(reading)
+        exits += reading.exits
+        if seen(exits):
+            return exits
+        os.sched_yield()
+    pytest.fail(f"only {len(exits)} exits were told")
+
+
+def test_200_processes_under_load_agree_with_proc(opened: Open, tmp_path: Path) -> None:
+    """What bpf tells lies between what ``/proc`` told before and tells after, and so do the rates."""
+    proc = LiveSource(Host.this())
+    bpf, _ = opened()
+    tick = 1e9 / os.sysconf("SC_CLK_TCK")
+    slack = 3 * (os.cpu_count() or 1) * max(32, 2 * (os.cpu_count() or 1)) * os.sysconf("SC_PAGE_SIZE")  # of the kernel's quick sum
+    with crowd("busy", 200, str(tmp_path)) as parent:
+        pids = [int(pid) for pid in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
+        single = [pid for place, pid in enumerate(pids) if place % 10]
+        read(proc)
+        first = rows_of(read(bpf), pids)
+        ours = first
+        while (ours[COUNTER["minflt"]] > first[COUNTER["minflt"]]).sum() < 150:  # of 200 that work twice a second
+            before, middle, after = read(proc), read(bpf), read(proc)
+            low, ours, high = (rows_of(reading, pids) for reading in (before, middle, after))
+            for name in ("minflt", "majflt", "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes"):
+                row = COUNTER[name]
+                assert (low[row] <= ours[row]).all() and (ours[row] <= high[row]).all(), name
+            cpu = [COUNTER["utime"], COUNTER["stime"]]
+            assert (low[cpu].sum(0) <= ours[cpu].sum(0) + tick).all() and (ours[cpu].sum(0) <= high[cpu].sum(0) + 2 * tick).all()
+            for name in ("ppid", "nice", "data", "fds", "threads", "vsize"):
+                row = COUNTER[name]
+                still = low[row] == high[row]
+                assert still.sum() > 100 and (ours[row] == low[row])[still].mean() > 0.9, name
+            row = COUNTER["rss"]
+            assert (np.minimum(low[row], high[row]) - slack - 64 * 4096 <= ours[row]).all()
+            assert (ours[row] <= np.maximum(low[row], high[row]) + slack + 64 * 4096).all()
+            low, alone, high = (rows_of(reading, single) for reading in (before, middle, after))
+            for name in ("vctx", "nvctx", "run_ns", "wait_ns"):
+                row = COUNTER[name]
+                off = tick if name.endswith("_ns") else 0.0
+                assert (low[row] <= alone[row] + off).all() and (alone[row] <= high[row] + off).all(), name
+            ours = rows_of(middle, pids)
+            crowds = np.arange(len(pids)) % 10 == 0
+            assert (ours[COUNTER["vctx"], crowds] > rows_of(after, pids)[COUNTER["vctx"], crowds]).all()  # all threads, not the main one
+        labels = {
+            source.name: {pid: reading.labels[row_of(reading, pid)] for pid in pids} for source, reading in ((proc, after), (bpf, middle))
+        }
+        assert labels["bpf"] == labels["proc"] and labels["bpf"][pids[0]].command.startswith(sys.executable)
+    proc.close()
+
+
+def test_a_reading_keeps_what_readings_promise(opened: Open, tmp_path: Path) -> None:
+    source, _ = opened()
+    last = read(source)
+    assert (last.source, last.changed, last.exits) == ("bpf", None, ())
+    with crowd("busy", 20, str(tmp_path)):
+        for _ in range(5):
+            now = read(source)
+            keys, then = list(zip(now.pid, now.start, strict=True)), list(zip(last.pid, last.start, strict=True))
+            stayed = [key for key in then if key in set(keys)]
+            assert keys[: len(stayed)] == stayed and len(keys) == len(set(keys)) == len(now.labels)
+            assert now.changed is not None and now.changed.dtype == np.intp
+            was = np.array([then.index(key) for key in stayed], dtype=np.intp)
+            old, new = last.counters[:, was], now.counters[:, : len(stayed)]
+            differs = ((old != new) & ~(np.isnan(old) & np.isnan(new))).any(axis=0)
+            differs |= np.array([last.labels[at] is not now.labels[row] for row, at in enumerate(was.tolist())], dtype=np.bool_)
+            assert set(np.flatnonzero(differs).tolist()) | set(range(len(stayed), len(keys))) <= set(now.changed.tolist())
+            assert now.changed.size < len(keys)
+            for name in TIMES:
+                assert (now.counters[COUNTER[name]] % GRAIN == 0).all()
+            for array in (now.pid, now.start, now.counters, now.changed):
+                assert not array.flags.writeable
+            told = {gap.field for gap in now.gaps}
+            for name, field in (("rchar", "io"), ("fds", "fd"), ("wait_ns", "schedstat"), ("blkio_delay", "blkio_delay")):
+                assert np.isnan(now.counters[COUNTER[name]]).any() == (field in told)
+            batch = derive(last, now, None)
+            assert batch.values.shape[1] == len(keys)
+            last = now
+
+
+def test_every_process_of_5_ms_is_an_exit_with_its_code(opened: Open) -> None:
+    source, _ = opened()
+    read(source)
+    count = 400
+    with crowd("brief", count, go=True) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        read(source)
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline()
+        seen: list[Reading] = []
+        exits = until(source, lambda exits: sum(one.ppid == parent.pid for one in exits) >= count, seen)
+        own = [one for one in exits if one.ppid == parent.pid]
+        assert len({one.key for one in own}) == len(own) == count
+        assert {one.code for one in own} == {7}
+        label = seen[-1].labels[row_of(seen[-1], parent.pid)]
+        assert {one.label for one in own} == {label}  # copies of it, in its cgroup, of its user
+        assert not any("lost" in note for reading in seen for note in reading.notes)
+
+
+def test_a_short_program_is_told_with_its_command_line_made_harmless(opened: Open) -> None:
+    source, _ = opened()
+    read(source)
+    with subprocess.Popen(["/bin/sh", "-c", "exit 5", "a\x1b[2Jb"]) as child:
+        child.wait()
+    exits = until(source, lambda exits: any(one.key.pid == child.pid for one in exits))
+    end = next(one for one in exits if one.key.pid == child.pid)
+    assert (end.label.comm, end.label.command, end.code, end.ppid) == ("sh", "/bin/sh -c exit 5 a�[2Jb", 5, os.getpid())
+    mine = next(label for label, pid in zip(read(source).labels, read(source).pid.tolist(), strict=False) if pid == os.getpid())
+    assert (end.label.user, end.label.cgroup) == (mine.user, mine.cgroup)
+
+
+def test_another_program_or_name_renews_the_label_and_the_end_tells_it(opened: Open) -> None:
+    source, _ = opened()
+    shell = r"echo; read x; printf 'x\033[31m' > /proc/$$/comm; echo; read x; exit 9"
+    script = f"import os, sys; print(flush=True); sys.stdin.readline(); os.execv('/bin/sh', ['sh', '-c', {shell!r}])"
+    with subprocess.Popen([sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        before = read(source)
+        assert before.labels[row_of(before, child.pid)].command.startswith(sys.executable)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline()
+        now = read(source)
+        row = row_of(now, child.pid)
+        assert now.labels[row].comm == "sh" and now.labels[row].command.startswith("sh -c echo")
+        assert now.changed is not None and row in now.changed
+        key = ProcKey(int(now.pid[row]), int(now.start[row]))
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline()
+        now = read(source)
+        assert now.labels[row_of(now, child.pid)].comm == "x�[31m"
+        child.stdin.write("\n")
+        child.stdin.close()
+        child.wait()
+    readings: list[Reading] = []
+    end = next(one for one in until(source, lambda exits: any(one.key == key for one in exits), readings) if one.key == key)
+    assert end.code == 9 and end.label.command.startswith("sh -c echo")
+    assert all(key.pid not in reading.pid for reading in readings)  # gone at once, whenever its end is told
+
+
+def test_lost_events_are_told_and_everything_is_looked_at_again(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, feed = opened()
+    read(source)
+    events, sweep = feed.events, feed.sweep
+    asked = []
+
+    def noting(full: bool = False) -> Tasks:
+        asked.append(full)
+        return sweep(full)
+
+    monkeypatch.setattr(feed, "sweep", noting)
+
+    def lossy() -> Events:
+        return replace(events(), lost=3)
+
+    monkeypatch.setattr(feed, "events", lossy)
+    assert any(note.startswith("3 events of processes were lost") for note in read(source).notes)
+    monkeypatch.setattr(feed, "events", events)
+    assert not any("lost" in note for note in read(source).notes)
+    read(source)
+    assert asked == [True, False, False]
+
+
+def test_a_feed_that_fails_for_once_leaves_everything_as_it_was(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, feed = opened()
+    before = read(source)
+
+    def fail(**_: bool) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feed, "sweep", fail)
+        now = read(source)
+    assert now.pid is before.pid and now.changed is not None and not now.changed.size
+    assert [gap.reason for gap in now.gaps if gap.field == "stat"] == ["the kernel's tasks could not be read: Too many open files"]
+    assert not [gap for gap in read(source).gaps if gap.field == "stat"]
+    source.close()
+    source.close()
+    assert source.read() is None
+
+
+def test_where_there_is_no_feed_the_source_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(feed_module.Feed, "open", lambda *_, **__: Unavailable(dict.fromkeys(EVENTS, "no BTF here")))
+    assert cli.main(["-b", "-n", "1", "--source", "bpf"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "proctop: --source bpf: no BTF here; --source proc reads without eBPF\n")
+
+
+def test_the_command_line_says_where_numbers_come_from(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    opened()
+    assert cli.main(["-b", "-n", "1", "--source", "bpf"]) == 0
+    assert "source bpf" in capsys.readouterr().out.splitlines()[0]
