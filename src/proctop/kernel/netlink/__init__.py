@@ -1,7 +1,7 @@
 """What the kernel tells over netlink: waiting (taskstats), ends (exits), births and starts (events), connections (sockets).
 
 Each is optional: ``probe`` of its module says why it is not to be had, with the command that would change that. pyroute2 asks the one
-question that is asked once; it takes 194 µs for one process, and its process events end at a name that is not UTF-8, so the rest is our own.
+question that is asked once. It takes 194 µs for one process, and its process events end at a name that is not UTF-8: the rest is ours.
 """
 
 from __future__ import annotations
