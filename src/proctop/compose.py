@@ -290,6 +290,7 @@ def player_of(settings: Settings, stack: ExitStack) -> Player:
 
     from proctop.player import Player
     from proctop.rescore import Rescore, Steps
+    from proctop.stream import StreamError
     from proctop.stream.archive import Archive
     from proctop.stream.reader import Reader
     from proctop.stream.ring import Scratch
@@ -309,6 +310,9 @@ def player_of(settings: Settings, stack: ExitStack) -> Player:
         archive = Archive.open(name)
         begin, end = bounds(settings, *_limits(archive))
         ends = [record for segment in (archive.first(), archive.last()) if segment and (record := archive.get(segment, 0)) is not None]
+        if not ends and next(archive.records(), None) is None:
+            archive.close()
+            raise StreamError(f"{name}: a recording without a whole reading")
         if not ends or (not settings.rescore and any(record.seen is not None for record in ends)):
             return Player(archive, begin, end)
         info = ends[0].reading.info

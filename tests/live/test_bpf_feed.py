@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import Require
+from crowds import crowd
 from proctop.fields import COUNTER
 from proctop.kernel import procfs
 from proctop.kernel.bpf import perf
@@ -22,7 +23,6 @@ from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
 from proctop.kernel.bpf.layout import EXTRA
 from proctop.kernel.host import Host
 
-CROWD = Path(__file__).parents[1] / "bpf_crowd.py"
 SAME = ("minflt", "majflt", "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "vctx", "nvctx")
 
 
@@ -33,20 +33,6 @@ def feed(require: Require) -> Iterator[Feed]:
     assert isinstance(feed, Feed)
     yield feed
     feed.close()
-
-
-@contextlib.contextmanager
-def crowd(kind: str, count: int, folder: str = "", *, go: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """``bpf_crowd.py``, ready."""
-    argv = [sys.executable, "-S", "-E", "-I", str(CROWD), kind, str(count), folder]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
-        assert parent.stdin is not None and parent.stdout is not None
-        try:
-            if not go:
-                assert parent.stdout.readline()
-            yield parent
-        finally:
-            parent.stdin.close()
 
 
 def children(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import Require
+from crowds import crowd
 from proctop import cli
 from proctop.features import derive
 from proctop.fields import COUNTER
@@ -25,7 +26,6 @@ from proctop.kernel.procfs import GRAIN
 from proctop.records import Exit, Floats, ProcKey, Reading
 from proctop.sources.live import LiveSource
 
-CROWD = Path(__file__).parents[1] / "bpf_crowd.py"
 TIMES = ("utime", "stime", "cutime", "run_ns", "wait_ns")
 Open = Callable[[], tuple[LiveSource, Feed]]
 
@@ -44,20 +44,6 @@ def opened(require: Require) -> Iterator[Open]:
             return source, feed
 
         yield make
-
-
-@contextlib.contextmanager
-def crowd(kind: str, count: int, folder: str = "", *, go: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """``bpf_crowd.py``; ready, or with ``go`` waiting for a line."""
-    argv = [sys.executable, "-S", "-E", "-I", str(CROWD), kind, str(count), folder]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
-        assert parent.stdin is not None and parent.stdout is not None
-        try:
-            if not go:
-                assert parent.stdout.readline()
-            yield parent
-        finally:
-            parent.stdin.close()
 
 
 def read(source: LiveSource) -> Reading:

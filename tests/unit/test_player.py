@@ -184,6 +184,20 @@ def test_readings_that_were_not_recorded_leave_a_gap(session: list[Frame], tmp_p
     assert np.array_equal(shown.history.host, expected, equal_nan=True)
 
 
+def test_a_gap_is_a_gap_on_the_timeline(session: list[Frame], tmp_path: Path) -> None:
+    """Recorded until the middle of a segment, then not for ten minutes."""
+    early, late = session[:30], session[30:60]
+    late = [replace(f, reading=replace(f.reading, wall=f.reading.wall + 600, mono=f.reading.mono + 600)) for f in late]
+    made = tended(recorded(tmp_path / "a", early + late))
+    begin, end = early[0].reading.wall, late[-1].reading.wall
+    columns = made.timeline(begin, end, 100)
+    walls = np.linspace(begin, end, 101)
+    silent = (walls[:-1] > early[-1].reading.wall + 15) & (walls[1:] < late[0].reading.wall)
+    assert silent.sum() > 50
+    assert np.isnan(columns[silent]).all()
+    assert not np.isnan(columns[~silent]).all()
+
+
 def test_a_growing_recording_is_followed(session: list[Frame], tmp_path: Path) -> None:
     path = recorded(tmp_path / "a", session[:65])
     p = tended(path)

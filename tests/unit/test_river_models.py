@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from river import anomaly, compose, feature_extraction, preprocessing
 
 from frames import Proc, build
+from notebooks import NOTEBOOKS
 from proctop.export import lines, table
 from proctop.records import Batch, Container, Label, ProcKey, Status
 from proctop.scoring import river
@@ -25,22 +24,6 @@ from proctop.view.cells import UNICODE
 from proctop.view.rows import Arranger, ViewState
 
 NAN = float("nan")
-
-# As the notebooks write them.
-DIRECT: dict[str, Callable[[], Any]] = {
-    "ocsvm": lambda: compose.Pipeline(preprocessing.StandardScaler(), anomaly.OneClassSVM(nu=0.1, intercept_lr=0.01)),
-    "ocsvm-rbf": lambda: compose.Pipeline(
-        preprocessing.StandardScaler(),
-        feature_extraction.RBFSampler(n_components=50, seed=42),
-        anomaly.OneClassSVM(nu=0.1, intercept_lr=0.01),
-    ),
-    "ocsvm-quantile": lambda: compose.Pipeline(preprocessing.StandardScaler(), anomaly.QuantileFilter(anomaly.OneClassSVM(nu=0.2), q=0.95)),
-    "ocsvm-rbf-quantile": lambda: compose.Pipeline(
-        preprocessing.StandardScaler(),
-        feature_extraction.RBFSampler(n_components=50, seed=42),
-        anomaly.QuantileFilter(anomaly.OneClassSVM(nu=0.2), q=0.95),
-    ),
-}
 
 Rows = list[dict[str, float]]
 
@@ -74,9 +57,9 @@ def fast(name: str, **more: Any) -> RowWise:
     return rowwise(name, **more)
 
 
-@pytest.mark.parametrize("name", list(DIRECT))
+@pytest.mark.parametrize("name", list(NOTEBOOKS))
 def test_scores_are_rivers_own_to_the_last_bit(name: str) -> None:
-    detector, model = fast(name), DIRECT[name]()
+    detector, model = fast(name), NOTEBOOKS[name]()
     detector.step(batch(some_rows(0, 4), 0))
     for tick in range(1, 40):
         made = batch(some_rows(tick, 4, fault=tick == 30), tick)
@@ -120,7 +103,7 @@ def test_every_scope_has_models_of_its_own(scope: str) -> None:
     inside = [Container("a" * 64, image="redis"), Container("b" * 64, image="redis"), Container("c" * 64, image="web"), None]
     labels = [Label(f"work{i // 2}", container=inside[i % 4]) for i in range(4)]
     share = {"container": [0, 1, 2, 3], "image": [0, 0, 2, 3], "comm": [0, 0, 2, 2], "process": [0, 1, 2, 3]}[scope]
-    detector, direct = fast("ocsvm", scope=scope), {k: DIRECT["ocsvm"]() for k in share}
+    detector, direct = fast("ocsvm", scope=scope), {k: NOTEBOOKS["ocsvm"]() for k in share}
     for tick in range(20):
         made = batch(some_rows(tick, 4), tick, labels=labels)
         detector.step(made)
@@ -198,7 +181,7 @@ def test_models_are_bounded_and_who_finds_no_room_shares_one() -> None:
     made: list[Any] = []
 
     def factory() -> Any:
-        made.append(DIRECT["ocsvm"]())
+        made.append(NOTEBOOKS["ocsvm"]())
         return made[-1]
 
     models = Models(factory, lambda model: None, 2)

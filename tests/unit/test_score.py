@@ -12,28 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from river import anomaly, compose, feature_extraction, preprocessing
 
+from notebooks import NOTEBOOKS
 from proctop import cli
 from proctop.offline.figures import Figures, spread
 from proctop.sources.events import COLUMNS, CONTEXT, FEATURES, Events, EventsError
 from proctop.stream.writer import Writer
 from traffic import MS, Host
-
-NOTEBOOKS: dict[str, Callable[[], Any]] = {
-    "ocsvm": lambda: compose.Pipeline(preprocessing.StandardScaler(), anomaly.OneClassSVM(nu=0.1, intercept_lr=0.01)),
-    "ocsvm-rbf": lambda: compose.Pipeline(
-        preprocessing.StandardScaler(),
-        feature_extraction.RBFSampler(n_components=50, seed=42),
-        anomaly.OneClassSVM(nu=0.1, intercept_lr=0.01),
-    ),
-    "ocsvm-quantile": lambda: compose.Pipeline(preprocessing.StandardScaler(), anomaly.QuantileFilter(anomaly.OneClassSVM(nu=0.2), q=0.95)),
-    "ocsvm-rbf-quantile": lambda: compose.Pipeline(
-        preprocessing.StandardScaler(),
-        feature_extraction.RBFSampler(n_components=50, seed=42),
-        anomaly.QuantileFilter(anomaly.OneClassSVM(nu=0.2), q=0.95),
-    ),
-}
 
 
 @pytest.fixture(autouse=True)

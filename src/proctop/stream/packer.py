@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proctop import __version__, fields
+from proctop.features import GAP
 from proctop.fields import FEATURE
 from proctop.records import Frame, Reading
 from proctop.stream import Damaged, WriteFailed, frames
@@ -54,7 +55,7 @@ class Packer:
         else:
             reading, seen = what, None
         data = b""
-        begins = self._open is None or self._open.full() or reading.info != self._open.header.info
+        begins = self._open is None or not self._open.takes(reading)
         if begins:
             data = self.finish()
             names = tuple(counter.name for counter in fields.COUNTERS)
@@ -90,9 +91,12 @@ class _Segment:
         self._encoder = Encoder(redact)
         self._zstd = zstandard.ZstdCompressor(level=level).compressobj()
         self._readings = self._plain = 0
+        self._mono = float("inf")
 
-    def full(self) -> bool:
-        return self._readings >= frames.READINGS or self._plain >= frames.LARGEST_SEGMENT // 2
+    def takes(self, reading: Reading) -> bool:
+        """Whether it has room for it, is of the same host, and no gap lies between: what a segment holds is evenly spaced."""
+        room = self._readings < frames.READINGS and self._plain < frames.LARGEST_SEGMENT // 2
+        return room and reading.info == self.header.info and reading.mono - self._mono <= GAP * reading.interval
 
     def begin(self, reading: Reading) -> bytes:
         """The frame that begins it."""
@@ -115,5 +119,6 @@ class _Segment:
         body = self._zstd.compress(plain) + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
         self._readings += 1
         self._plain += len(plain)
+        self._mono = reading.mono
         self.tally.add(reading, seen)
         return frames.frame(Kind.READING, len(plain), body)
