@@ -1,6 +1,6 @@
 """Records a labelled session on this host: real servers, workers with routines, and faults injected into those that ran normally.
 
-    python -m benchmarks.faults -o DIR [--minutes 10] [--seed 1]
+    python -m benchmarks.faults -o DIR [--minutes 10] [--seed 1] [--source bpf]
 
 Needs redis-server, redis-benchmark, nginx, ab, wrk, postgres, initdb, psql, createdb, pgbench and, for containers, a writable cgroup.
 It writes DIR/sSEED.proctop, the recording; sSEED.json, who misbehaved when; and sSEED.npz, both as `benchmarks.detection` reads them. The
@@ -59,7 +59,7 @@ def plan(rng: Random, seconds: float) -> list[tuple[float, str]]:
     return out
 
 
-def record(folder: Path, minutes: float, seed: int, workers: int) -> Path:
+def record(folder: Path, minutes: float, seed: int, workers: int, source: str) -> Path:
     """One session; the path of its recording."""
     rng = Random(seed)
     tape = folder / f"s{seed}.proctop"
@@ -71,7 +71,7 @@ def record(folder: Path, minutes: float, seed: int, workers: int) -> Path:
     try:
         stage.staff(workers)
         stage.normal_life()
-        collect = [sys.executable, "-m", "proctop", "collect", "-o", str(tape)]
+        collect = [sys.executable, "-m", "proctop", "collect", "-o", str(tape), "--source", source]
         recorder = subprocess.Popen(collect, preexec_fn=die_with_parent)
         began, seconds = time.monotonic(), minutes * 60
         pending = plan(rng, seconds)
@@ -109,13 +109,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags.add_argument("--minutes", type=float, default=10.0, metavar="M")
     flags.add_argument("--seed", type=int, default=1, metavar="N")
     flags.add_argument("--workers", type=int, default=67, metavar="N")
+    flags.add_argument("--source", default="proc", metavar="NAME", help="proc or bpf: the waits of all threads, not of the main ones only")
     options = flags.parse_args(argv)
     tools = ("redis-server", "redis-benchmark", "nginx", "ab", "wrk", "postgres", "initdb", "psql", "createdb", "pgbench")
     if missing := [tool for tool in tools if shutil.which(tool) is None]:
         flags.error(f"not installed: {', '.join(missing)}")
     options.output.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    tape = record(options.output, options.minutes, options.seed, options.workers)
+    tape = record(options.output, options.minutes, options.seed, options.workers, options.source)
     print(convert(tape))
     return 0
 

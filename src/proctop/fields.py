@@ -41,6 +41,7 @@ class Cost(StrEnum):
     STATUS = "status"
     FD = "fd"
     SCHEDSTAT = "schedstat"
+    BPF = "bpf"  # no file has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,13 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("fds", _G, _ONE, Cost.FD, "open file descriptors"),
     Counter("run_ns", _C, _NS, Cost.SCHEDSTAT, "time on a cpu, main thread (by bpf all threads), resolution 0.1 ms"),
     Counter("wait_ns", _C, _NS, Cost.SCHEDSTAT, "time waiting for a cpu, main thread (by bpf all threads), resolution 0.1 ms"),
+    # since the programs run: 0 is where their counting began
+    Counter("user_faults", _C, _ONE, Cost.BPF, "page faults in user mode"),
+    Counter("kernel_faults", _C, _ONE, Cost.BPF, "page faults in kernel mode"),
+    Counter("vm_mmap_bytes", _C, _BY, Cost.BPF, "bytes mapped by mmap, with --bpf-memory"),
+    Counter("vm_munmap_bytes", _C, _BY, Cost.BPF, "bytes unmapped by munmap, with --bpf-memory"),
+    Counter("vm_brk_grow_bytes", _C, _BY, Cost.BPF, "bytes by which brk grew the heap, with --bpf-memory"),
+    Counter("vm_brk_shrink_bytes", _C, _BY, Cost.BPF, "bytes by which brk shrank the heap, with --bpf-memory"),
 )
 COUNTER: dict[str, int] = {c.name: i for i, c in enumerate(COUNTERS)}
 

@@ -162,6 +162,9 @@ class HostCounters:
     forks: int = -1  # since boot, threads included
     switches: int = -1  # context switches since boot
     interrupts: int = -1
+    births: int = -1  # processes (no threads) started, programs run and processes ended, since this source counts; -1 = nobody tells
+    execs: int = -1
+    exits: int = -1
     vmstat: Mapping[str, int] = field(default_factory=lambda: NO_MAPPING)
     disks: Mapping[str, DiskCounters] = field(default_factory=lambda: NO_MAPPING)  # whole disks, not partitions
     nets: Mapping[str, NetCounters] = field(default_factory=lambda: NO_MAPPING)
@@ -211,6 +214,8 @@ class Reading:
         counters: float64[len(fields.COUNTERS), n]; NaN = unreadable.
         labels: n labels.
         changed: rows that may differ from the reading before (None = any may).
+        ended: float64[len(fields.COUNTERS), len(exits)], totals of each process at its end; NaN = not told, None = of nobody.
+        wchan: the kernel function that a process waits in, by the rows of those in state D of which it is known.
     """
 
     seq: int
@@ -231,6 +236,8 @@ class Reading:
     exits: tuple[Exit, ...] = ()
     changed: Index | None = None
     threads: ThreadTable | None = None
+    ended: Floats | None = None
+    wchan: Mapping[int, str] = field(default_factory=lambda: NO_MAPPING)
     notes: tuple[str, ...] = ()  # one-line remarks for the screen: "docker: not answering, names may be stale"
 
     def __len__(self) -> int:
@@ -382,6 +389,9 @@ class HostRates:
     forks: float
     switches: float
     interrupts: float
+    births: float = float("nan")  # processes started, programs run and processes ended per second
+    execs: float = float("nan")
+    exits: float = float("nan")
     vmstat: Mapping[str, float] = field(default_factory=dict)  # per second: pgpgin, pgpgout, pswpin, pswpout, pgfault, pgmajfault
 
 
@@ -415,6 +425,35 @@ class Trail:
             known = (born <= self.last - age) & (slot < vector.size)
             out[known, count - 1 - age] = vector[slot[known]]
         return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Departed:
+    """Processes that ended within the last seconds: one row for all of one name below one parent, however many they were.
+
+    Attributes:
+        pid, start: int64[m], of the one that ended last; ppid: int64[m], of the parent.
+        labels: m labels, of the one that ended last.
+        count: int64[m], how many. brief: bool[m], none of them was ever a row of a reading.
+        code: float64[m], exit code of the last one, minus the signal that ended it; NaN = not told.
+        ago: float64[m], seconds since the last one ended.
+        values: float32[len(SCHEMA), m], what they did together in the last interval; NaN = not told.
+        rank: float32[m], how unlike such a crowd's own normal that is, in nats; NaN = not scored.
+    """
+
+    pid: Ints
+    start: Ints
+    ppid: Ints
+    labels: Sequence[Label]
+    count: Ints
+    brief: Bools
+    code: Floats
+    ago: Floats
+    values: Floats32
+    rank: Floats32
+
+    def __len__(self) -> int:
+        return int(self.pid.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

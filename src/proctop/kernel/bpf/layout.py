@@ -103,7 +103,7 @@ class Walk:
 def counters(rows: Ints, spent: Ints, page: int) -> Floats:
     """float64[len(COUNTERS), m]: from int64[m, 48 or 54], one record of each process, and int64[m, 15], its sums."""
     columns = rows.T
-    out = np.empty((len(COUNTER), len(rows)))
+    out = np.full((len(COUNTER), len(rows)), np.nan)
     fill_spent(out, spent, columns[18], columns[19])
     units = np.array([[unit or page] for _, unit in _WORDS.values()])
     out[_WORD_ROWS] = columns[_WORD_PLACES] * units
