@@ -1,6 +1,6 @@
 """What one refresh costs: proctop side by side with htop, btop, atop, top and glances.
 
-    python -m benchmarks.cost --processes 1000 --seconds 20 --rounds 3
+    python -m benchmarks.cost --processes 1000 --seconds 20 --rounds 3 [--source proc,bpf] [--busy 20]
 
 Each program runs alone under a pseudo-terminal of its own: a start, a settling time, ``--seconds`` of rest in which CPU, bytes and
 refreshes are counted, and as long again with cursor keys at random moments. Rounds interleave the programs, medians are printed. CPU is
@@ -95,11 +95,11 @@ def peer_command(name: str, interval: float, home: str) -> list[str]:
     return ["glances", "-t", str(interval)]
 
 
-def proctop_command(interval: float) -> list[str]:
+def proctop_command(interval: float, source: str = "auto") -> list[str]:
     """The console script beside this interpreter, or the module."""
     script = os.path.join(os.path.dirname(sys.executable), "proctop")
     start = [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "proctop"]
-    return [*start, "-d", str(interval)]
+    return [*start, "-d", str(interval), "--source", source]
 
 
 def environment(home: str) -> dict[str, str]:
@@ -215,6 +215,8 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--interval", type=float, default=1.0, metavar="S", help="refresh interval")
     flags.add_argument("--rounds", type=int, default=1, metavar="R", help="interleaved rounds; medians are printed")
     flags.add_argument("--size", type=_size, default=(200, 50), metavar="COLUMNSxLINES", help="of the terminal")
+    flags.add_argument("--source", default="auto", metavar="NAMES", help="comma-separated sources of proctop, each a row: auto, proc, bpf")
+    flags.add_argument("--busy", type=int, default=0, metavar="N", help="processes that always want a cpu, beside the idle ones")
     flags.add_argument("--peers", default="htop,btop,atop,top", help=f"comma-separated, of {', '.join(PEERS)}; may be empty")
     flags.add_argument("--proctop", metavar="COMMAND", help="command line of proctop; empty leaves it out")
     flags.add_argument("--json", action="store_true", help="one JSON object instead of the table")
@@ -224,12 +226,15 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     names = [name for name in options.peers.split(",") if name]
-    if options.proctop != "":
-        names.insert(0, "proctop")
+    ours = {"proctop": shlex.split(options.proctop)} if options.proctop else {}
+    if options.proctop is None:
+        sources = [name for name in options.source.split(",") if name]
+        ours = {f"proctop {name}" if len(sources) > 1 else "proctop": proctop_command(options.interval, name) for name in sources}
+    names = [*ours, *names]
     runs: dict[str, list[Run]] = {}
     skipped: dict[str, str] = {}
     try:
-        with Idlers(options.processes):
+        with Idlers(options.processes, spinning=options.busy):
             for turn in range(options.rounds):
                 for name in names[turn % len(names) :] + names[: turn % len(names)]:
                     if name in skipped:
@@ -237,10 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     print(f"round {turn + 1} of {options.rounds}: {name}", file=sys.stderr)
                     with tempfile.TemporaryDirectory() as home:
                         try:
-                            if name != "proctop":
-                                command = peer_command(name, options.interval, home)
-                            else:
-                                command = shlex.split(options.proctop) if options.proctop else proctop_command(options.interval)
+                            command = ours[name] if name in ours else peer_command(name, options.interval, home)
                             run = measure(command, home, options.size, options.seconds, options.interval)
                         except MeasureError as error:
                             skipped[name] = str(error)
@@ -253,7 +255,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped; figures so far:", file=sys.stderr)
     costs = {name: summarise(runs[name]) for name in names if name in runs}
     notes = {name: "; ".join(run.note for run in runs[name]) for name in costs}
-    setting = {name: getattr(options, name) for name in ("processes", "seconds", "interval", "rounds", "size")} | {"load": os.getloadavg()}
+    setting = {name: getattr(options, name) for name in ("processes", "busy", "seconds", "interval", "rounds", "size")} | {
+        "load": os.getloadavg()
+    }
     if options.json:
         print(json.dumps({**setting, "costs": {name: asdict(cost) for name, cost in costs.items()}, "notes": notes, "skipped": skipped}))
     else:

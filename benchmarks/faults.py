@@ -31,7 +31,7 @@ _FIRST, _LAST = 90.0, 25.0  # seconds before the first fault, and after the last
 _TICK = 0.05
 
 
-def _containers(rng: Random, count: int) -> list[Path]:
+def containers(rng: Random, count: int) -> list[Path]:
     """Control groups as Docker makes them; none where that is not allowed."""
     root = Path("/sys/fs/cgroup")
     base = (root / "cpu" if (root / "cpu").is_dir() else root) / "docker"
@@ -64,7 +64,7 @@ def record(folder: Path, minutes: float, seed: int, workers: int, source: str) -
     rng = Random(seed)
     tape = folder / f"s{seed}.proctop"
     tape.unlink(missing_ok=True)
-    cgroups = _containers(rng, 6)
+    cgroups = containers(rng, 6)
     home = Path(tempfile.mkdtemp(prefix="faults-"))
     services = Services(home, 21000 + seed % 1000 * 10)
     stage = Stage(rng, services, cgroups)

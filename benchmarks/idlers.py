@@ -19,28 +19,32 @@ SHARE = 0.05
 
 
 class Idlers:
-    """``count`` idle processes for the length of a ``with`` block. Where they are ``lively``, each wake does a little of everything.
+    """``count`` idle processes for the length of a ``with`` block, beside ``spinning`` ones that always want a cpu.
+
+    Where they are ``lively``, each wake does a little of everything.
 
     Raises:
         RuntimeError: the crowd could not be started in full (process limit, memory).
     """
 
-    def __init__(self, count: int, share: float = SHARE, *, lively: bool = False) -> None:
+    def __init__(self, count: int, share: float = SHARE, *, lively: bool = False, spinning: int = 0) -> None:
         self.count = count
+        self._spinning = spinning
         self._share = share
         self._lively = lively
 
     def __enter__(self) -> Idlers:
         from subprocess import PIPE, Popen
 
-        argv = [sys.executable, "-S", "-E", "-I", os.path.abspath(__file__), str(self.count), str(self._share), "1" * self._lively]
+        argv = [sys.executable, "-S", "-E", "-I", os.path.abspath(__file__)]
+        argv += [str(self.count), str(self._share), "1" * self._lively, str(self._spinning)]
         # A session of its own: Ctrl-C reaches this program only, which then closes the pipe.
         self._parent = Popen(argv, stdin=PIPE, stdout=PIPE, text=True, start_new_session=True)
         assert self._parent.stdout is not None
         started = self._parent.stdout.readline().strip()
-        if started != str(self.count):
+        if started != str(self.count + self._spinning):
             self.__exit__()
-            raise RuntimeError(f"started {started or 0} of {self.count} idle processes")
+            raise RuntimeError(f"started {started or 0} of {self.count + self._spinning} processes")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,6 +85,15 @@ def _idle(number: int, count: int, share: float, lively: bool) -> None:
         due += 1.0
 
 
+def _spin() -> None:
+    """Use all the cpu there is until standard input ends."""
+    end = select.poll()
+    end.register(0, select.POLLIN)
+    while not end.poll(0):
+        for _ in range(100_000):
+            pass
+
+
 def _live(luck: int) -> None:
     """Some pages, calls of I/O and naps; how many, differs from process to process and time to time."""
     bytearray(4096 * (luck % 40))
@@ -96,16 +109,16 @@ def _live(luck: int) -> None:
 def main() -> None:
     import gc
 
-    count, share, lively = int(sys.argv[1]), float(sys.argv[2]), bool(sys.argv[3])
+    count, share, lively, spinning = int(sys.argv[1]), float(sys.argv[2]), bool(sys.argv[3]), int(sys.argv[4])
     _rename(NAME)
     gc.disable()
     gc.freeze()
     started = 0
     try:
-        for number in range(count):
+        for number in range(count + spinning):
             if os.fork() == 0:
                 os.close(1)
-                _idle(number, count, share, lively)
+                _idle(number, count, share, lively) if number < count else _spin()
                 os._exit(0)
             started += 1
     except OSError as error:

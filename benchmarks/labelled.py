@@ -64,9 +64,9 @@ def convert(tape: Path) -> Path:
     with Reader(str(tape)) as reader:
         for record in reader:
             reading = record.reading
-            kept = _kept(reading, manager, ours)
-            rows = np.array(kept, dtype=np.int64)
-            labels = [reading.labels[i] for i in kept]
+            ours_now = kept(reading, manager, ours)
+            rows = np.array(ours_now, dtype=np.int64)
+            labels = [reading.labels[i] for i in ours_now]
             part: dict[str, Any] = {"ti": np.full(rows.size, len(times)), "pid": reading.pid[rows], "start": reading.start[rows]}
             part["comm"] = np.array([comms.number(label.comm) for label in labels], dtype=np.int64)
             part["cg"] = np.array([cgroups.number(_cgroup(label)) for label in labels], dtype=np.int64)
@@ -87,7 +87,7 @@ def convert(tape: Path) -> Path:
     return out
 
 
-def _kept(reading: Reading, manager: int, ours: set[ProcKey]) -> list[int]:
+def kept(reading: Reading, manager: int, ours: set[ProcKey]) -> list[int]:
     """Rows of the manager, of its descendants (``ours`` remembers them, for the orphaned), and of kernel threads."""
     pids = reading.pid.tolist()
     parent = dict(zip(pids, reading.counters[COUNTER["ppid"]].tolist(), strict=True))

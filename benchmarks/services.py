@@ -121,7 +121,8 @@ class Services:
         if self._user:
             shutil.chown(data, self._user.pw_uid, self._user.pw_gid)
         _run(self._spawn(["initdb", "-D", str(data), "-U", "bench", "-A", "trust", "-N"], mine=True))
-        self._start("postgres", "-D", str(data), "-p", str(self._pg), "-k", str(data), "-h", "127.0.0.1", "-c", "fsync=off", mine=True)
+        where = ("-D", str(data), "-p", str(self._pg), "-k", str(data), "-h", "127.0.0.1")
+        self.postgres = self._start("postgres", *where, "-c", "fsync=off", mine=True).pid
         _answers(self._pg)
         for _ in range(40):  # it listens before it is ready
             if self._spawn(["createdb", *self._where(), "bench"]).wait() == 0:

@@ -115,6 +115,13 @@ def session(seed: int, length: int) -> Iterator[Reading]:
         cgroups = {}
         if rng.random() < 0.5:
             cgroups = {"/a": cgroup(rng), "/b": CgroupCounters()}
+        if rng.random() < 0.5:
+            births, execs, exits = (int(x) for x in rng.integers(-1, 1 << 62, 3))
+            host = replace(host, births=births, execs=execs, exits=exits)
+        totals = None
+        if ended and rng.random() < 0.7:
+            totals = np.where(rng.random((M, len(ended))) < 0.3, np.nan, rng.integers(0, 1 << 40, (M, len(ended))) * 1e5)
+            totals[rng.integers(M)] = number(rng)
         threads = None
         if rng.random() < 0.2:
             three = rng.integers(1, 1 << 30, (3, 4))
@@ -138,6 +145,8 @@ def session(seed: int, length: int) -> Iterator[Reading]:
             exits=tuple(Exit(ProcKey(*k), 1, labels[k], None if rng.random() < 0.5 else int(rng.integers(-64, 256))) for k in ended),
             changed=np.flatnonzero((rng.random(n) < 0.3) | differ) if rng.random() < 0.5 else None,
             threads=threads,
+            ended=totals,
+            wchan={row: text(rng) for row in range(n) if rng.random() < 0.1},
             notes=(text(rng),) if rng.random() < 0.3 else (),
         )
 

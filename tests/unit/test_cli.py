@@ -129,6 +129,18 @@ def test_a_theme_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == 'proctop: --theme: no theme "norrd"; did you mean "nord"?\n'
 
 
+def test_a_recording_that_ends_within_its_first_reading_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    cut = tmp_path / "cut.proctop"
+    cut.write_bytes((Path(__file__).parents[1] / "data/format-1.1.proctop").read_bytes()[:700])
+    assert cli.main(["--replay", str(cut)]) == 1
+    assert capsys.readouterr().err == f"proctop: {cut}: a recording without a whole reading\n"
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])

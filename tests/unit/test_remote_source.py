@@ -14,6 +14,7 @@ import pytest
 
 from frames import INFO, Proc, build
 from proctop.engine import Engine
+from proctop.fields import COUNTERS
 from proctop.records import Exit, Label, ProcKey, Reading
 from proctop.scoring.registry import make
 from proctop.sources import NoReading, Wants, remote
@@ -397,14 +398,18 @@ def test_the_hasty_second_reading_of_a_new_collector_is_left_out(fake: Callable[
     ended = Exit(ProcKey(9, 1), 1, Label("gone"))
     ssh = fake(STREAM, "cat after; " + STAY)
     first, second, third = readings(3, mono=110.0)
-    second = replace(second, mono=110.25, exits=(ended,))
-    ssh.stream([first, second, replace(third, mono=111.25)], "after")
+    second = replace(second, mono=110.25, exits=(ended,), ended=np.full((len(COUNTERS), 1), 7.0))
+    third = replace(third, mono=111.25, exits=(replace(ended, key=ProcKey(8, 1)),))
+    ssh.stream([first, second, third], "after")
     source = ssh.open()
     made = [until_reading(source)[1] for _ in range(5)]
     source.close()
     assert [r.mono for r in made] == [100.0, 101.0, 102.0, 110.0, 111.25]
     assert [r.changed is None for r in made[2:]] == [False, True, True]
-    assert made[-1].exits == (ended,)
+    assert [gone.key.pid for gone in made[-1].exits] == [9, 8]
+    assert made[-1].ended is not None
+    assert made[-1].ended[:, 0].tolist() == [7.0] * len(COUNTERS)
+    assert np.isnan(made[-1].ended[:, 1]).all()
 
 
 def test_the_first_two_readings_of_all_come_as_fast_as_they_do(fake: Callable[..., Fake]) -> None:

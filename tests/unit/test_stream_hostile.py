@@ -14,7 +14,7 @@ import zstandard
 
 from frames import REDIS, Proc, build
 from proctop.fields import COUNTERS
-from proctop.records import AlertEvent, CgroupCounters, HostInfo, ProcKey, Reading, Reason
+from proctop.records import AlertEvent, CgroupCounters, Exit, HostInfo, Label, ProcKey, Reading, Reason
 from proctop.stream import Damaged, WriteFailed, frames
 from proctop.stream.codec import Encoder, Section
 from proctop.stream.frames import Kind
@@ -34,7 +34,8 @@ WHY = (Reason("cpu", 0.91, (0.0, 0.017), "own", "cpu 91 %, usual 0–1.7 %"),)
 
 def reading(seq: int, /, **changes: Any) -> Reading:
     made = build([Proc(7, "app"), Proc(8, "b")]).reading
-    return replace(made, **{"seq": seq, "wall": 1.7e9 + seq, "mono": 100.0 + seq, "info": INFO, **changes})
+    gone = {"exits": (Exit(ProcKey(9, 1), 7, Label("gone"), 3),), "ended": np.full((len(COUNTERS), 1), 5e6)}
+    return replace(made, **{"seq": seq, "wall": 1.7e9 + seq, "mono": 100.0 + seq, "info": INFO, **gone, **changes})
 
 
 def event(**changes: Any) -> AlertEvent:
@@ -136,6 +137,19 @@ HOSTILE = [
     ("IDLE", body(3)),
     ("IDLE", body(1, bytes(4), b"\0\1")),
     ("HOST", b""),
+    ("ENDED", b""),
+    ("ENDED", b"\x80" + b"\xff" * 3),
+    ("ENDED", b"\x80" + b"\xff" * 4 + body(1, 200, 1)),
+    ("ENDED", b"\x80" + b"\xff" * 4 + body(0) + b"\1"),
+    ("WCHAN", b""),
+    ("WCHAN", body(1, b"\2", [0])),
+    ("WCHAN", body(1, b"\0", [9999])),
+    ("WCHAN", body(1, b"\0", [-1])),
+    ("WCHAN", body(1 << 40)),
+    ("CHURN", b""),
+    ("CHURN", body([0, 0])),
+    ("CHURN", body([0, -1, 0])),
+    ("CHURN", b"\xff" * 40),
 ]
 
 
@@ -163,6 +177,7 @@ def test_numbers_without_names_are_damage(tmp_path: Path) -> None:
 def test_the_sections_above_are_hostile_for_what_they_say_only(tmp_path: Path) -> None:
     """The same readings, and the empty forms of what the list bends, are read."""
     good = {"RANKS": NO_RANKS + body(0, 0), "SEEN": said(1, [], [RAW]), "IDLE": body(1, bytes(4), b"\0\0")}
+    good |= {"ENDED": b"\0" + body(0), "WCHAN": body(1, b"\1", [0]), "CHURN": body([1, 1, 0])}
     for name, harmless in good.items():
         records, reader = read(tmp_path / "a", segment(*plain(0, bent=0, **{name: harmless})))
         assert len(records) == 1, name
