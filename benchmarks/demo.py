@@ -36,10 +36,9 @@ from proctop.records import Container, Exit, Label, ProcKey, Reading
 from proctop.scoring.registry import make
 from proctop.stream.reader import Reader
 from proctop.stream.writer import Writer
+from proctop.tui.tour import DEBUGGING, INCIDENT, LENGTH, MINING
 
 OUT = Path(__file__).parents[1] / "src" / "proctop" / "demo.proctop"
-LENGTH, DEBUGGING, MINING = 420.0, 270.0, 345.0  # seconds: of all, and when the incidents begin
-_FOR = 40.0  # seconds that an incident lasts
 _SEED = 7
 
 # container: (image, cast as (routine, name)); servers come into theirs when they are up
@@ -111,7 +110,7 @@ def play(tape: Path) -> dict[str, str]:
             stage.hire(routine, comm, None)
         stage.normal_life()
         mailer = next(worker for worker in stage.workers if worker.comm == "mailer")
-        stage.later(DEBUGGING, lambda: mailer.tell("write", _FOR))
+        stage.later(DEBUGGING, lambda: mailer.tell("write", INCIDENT))
         stage.later(MINING, lambda: _mine(stage, where["shop-cache-1"]))
         collect = [sys.executable, "-m", "proctop", "collect", "-o", str(tape)]
         recorder = subprocess.Popen(collect, preexec_fn=die_with_parent)
@@ -137,8 +136,13 @@ def _children(pid: int) -> list[int]:
 
 def _mine(stage: Stage, folder: Path) -> None:
     miner = stage.hire("miner", "kdevtmpfsi", folder)
-    miner.tell("spin", _FOR + 5)
-    stage.later(_FOR, lambda: os.kill(miner.pid, signal.SIGKILL))
+    miner.tell("spin", INCIDENT + 5)
+    stage.later(INCIDENT, lambda: _end(miner.pid))
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 class Story:
@@ -182,10 +186,10 @@ class Story:
         )
 
     def _in_it(self, reading: Reading, row: int) -> bool:
-        """Not who records, nor most of the kernel's threads."""
+        """Neither who records, nor threads of the kernel that serve others too."""
         label = reading.labels[row]
         if label.kernel:
-            return label.comm.startswith(("kthreadd", "ksoftirqd", "kswapd", "jbd2", "rcu_preempt")) or label.comm.startswith("kworker/0:")
+            return label.comm in ("kthreadd", "kswapd0", "khugepaged", "kcompactd0")
         return "proctop collect" not in label.command
 
     def _exit(self, gone: Exit) -> Exit:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 import scenes
-from proctop.records import Floats32, Frame, HostRates, ProcKey
+from proctop.course import join, moment
+from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
 
 WORKER = ProcKey(1841, 2841)
 REDIS = ProcKey(2200, 3200)
@@ -62,6 +63,14 @@ class Past:
 
     def rates(self, count: int) -> Sequence[HostRates]:
         return [] if self._place is None else [frame.host for frame in self.frames[max(0, self._place + 1 - count) : self._place + 1]]
+
+    def series(self, key: ProcKey, begin: float, end: float) -> Iterator[Course | None]:
+        asked = [moment(frame, key, kin=True) for frame in self.frames if begin <= frame.reading.wall <= end]
+        whole = asked[0] if asked else None
+        for one in asked[1:]:
+            assert whole is not None
+            whole = join(whole, one, begin)
+        yield None if whole is None else replace(whole, complete=True)
 
     def first(self) -> Frame | None:
         return self._go("first", 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from proctop import fields
 from proctop.engine import Engine
 from proctop.export import lines
 from proctop.player import Player
-from proctop.records import Frame, Reading
+from proctop.records import Exit, Frame, Label, ProcKey, Reading
 from proctop.scoring.baseline import Baseline
 from proctop.stream.writer import Writer
 from proctop.view import panel, table
@@ -27,6 +28,7 @@ def lived(seed: int, length: int, *, processes: int = 12, hints: bool = True) ->
     """A small host: some work at random, some sleep, some come and go, and now and then one goes wild."""
     rng = np.random.default_rng(seed)
     host = Host(hints=hints)
+    before: Reading | None = None
     for pid in range(100, 100 + processes):
         host.born(pid, f"work{pid % 5}", container="c" * 64 if pid % 3 == 0 else "")
     alive = list(range(100, 100 + processes))
@@ -44,7 +46,26 @@ def lived(seed: int, length: int, *, processes: int = 12, hints: bool = True) ->
             host.born(1000 + k, "brief", age=0.3)
         if rng.random() < 0.2 and len(alive) > processes:
             host.gone(alive.pop(int(rng.integers(processes, len(alive)))))
-        yield host.read(1.0 if rng.random() < 0.9 else 2.5)
+        before = ended(before, host.read(1.0 if rng.random() < 0.9 else 2.5), np.random.default_rng([seed, k]))
+        yield before
+
+
+def ended(before: Reading | None, reading: Reading, rng: np.random.Generator) -> Reading:
+    """With the exits since the reading ``before``, and now and then some of processes too brief to be seen, with what they did."""
+    if before is None:
+        return reading
+    there = {reading.key(i) for i in range(len(reading))}
+    gone = [i for i in range(len(before)) if before.key(i) not in there]
+    exits = [Exit(before.key(i), 1, before.labels[i], int(rng.integers(-9, 2))) for i in gone]
+    totals = [before.counters[:, i] + 1e6 for i in gone]
+    parent = int(reading.pid[rng.integers(len(reading))])
+    for k in range(int(rng.integers(0, 6)) if rng.random() < 0.3 else 0):
+        pid = 50_000 + 10 * reading.seq + k
+        key = ProcKey(pid, int((reading.boot - 0.1) * reading.info.ticks))
+        exits.append(Exit(key, pid - 1 if k % 2 else parent, Label(f"step{k % 2}"), None if k == 4 else k))
+        totals.append(np.full(len(fields.COUNTERS), 1e6 * k))
+    table = np.array(totals).reshape(len(exits), len(fields.COUNTERS)).T if exits and rng.random() < 0.9 else None
+    return replace(reading, exits=tuple(exits), ended=table)
 
 
 def frames_of(readings: Iterator[Reading]) -> list[Frame]:
@@ -59,7 +80,7 @@ def screen(frame: Frame) -> dict[Any, list[str]]:
     rows = Arranger().arrange(frame, state)
     cells = table.body(frame, rows, WIDE, 0, len(rows), glyphs=UNICODE, names="full")
     shown: dict[Any, list[str]] = {
-        frame.reading.key(int(i)): [f"{cell.style}:{cell.text}" for cell in line] for i, line in zip(rows.order, cells, strict=True)
+        table.key_at(frame, rows, place): [f"{cell.style}:{cell.text}" for cell in line] for place, line in enumerate(cells)
     }
     past = panel.Past()
     past.push(frame)

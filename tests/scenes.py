@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from frames import REDIS, WEB, Proc, build, host
-from proctop.actions import ActionFailed, Actions, Detail
+from proctop.actions import ActionFailed, Actions
+from proctop.inspection import Delays, Detail, Environment, Holdings, OpenFile, Socket
 from proctop.records import Container, Frame, Gap, ProcKey, Reason, Status
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
@@ -40,12 +41,31 @@ class Recorded(Actions):
         return Detail(
             exe="/usr/local/bin/redis-server",
             cwd="/data",
+            root="/",
             parents=((1, "systemd"),),
-            files=12,
-            connections=("tcp 127.0.0.1:6379 listen",),
             affinity=(0, 1, 2, 3),
             created=0.0,
+            mono=0.0,
+            delays=Delays((("ran", 83.2), ("cpu", 1.25), ("block io", NAN), ("swap", NAN)), "off: sudo sysctl kernel.task_delayacct=1"),
         )
+
+    def holdings(self, key: ProcKey) -> Holdings:
+        return Holdings(
+            files=(
+                OpenFile(3, "/data/appendonly.aof", "wa", 912_345_678, 912_345_678, False),
+                OpenFile(9, "/tmp/spill.0001", "rw", 4096, 1 << 33, True),
+            ),
+            others=(("pipe", 2), ("eventpoll", 1)),
+            sockets=(
+                Socket((6,), "tcp", "LISTEN", "0.0.0.0:6379", "", None, None, None, None, None, None, None, (0, 511)),
+                Socket((12,), "tcp", "ESTABLISHED", "10.0.0.4:6379", "10.0.0.9:51422", 0, 65_536, 1 << 30, 4_200_000, 17, 2, 0.0042, None),
+                Socket((13, 14), "unix stream", "ESTABLISHED", "@/run/x", "", 0, 0, None, None, None, None, None, None),
+            ),
+            notes=("1 sockets of other kinds, or closed meanwhile",),
+        )
+
+    def environment(self, key: ProcKey) -> Environment:
+        return Environment((("HOME", "/data"), ("PATH", "/usr/bin:/bin"), ("REDIS_PASSWORD", "***")), frozenset(("REDIS_PASSWORD",)))
 
 
 def reason(feature: str, value: float, low: float, high: float, text: str, against: str = "own") -> Reason:

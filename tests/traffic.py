@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proctop.fields import COUNTER, COUNTERS
+from proctop.fields import COUNTER, COUNTERS, Cost
 from proctop.records import Container, HostCounters, HostInfo, Label, Reading
 
 INFO = HostInfo("node1", "6.1.0", "", 4, 100, 4096, 1 << 34, 1_700_000_000.0)
@@ -12,6 +12,7 @@ UP = 10_000.0  # seconds since boot at the first reading
 NO_HOST = HostCounters(np.zeros((1, 10), dtype=np.int64))
 MB = float(1 << 20)
 MS = 1_000_000.0  # nanoseconds
+UNCOUNTED = np.array([np.nan if counter.cost == Cost.BPF else 0.0 for counter in COUNTERS])
 
 
 class Host:
@@ -33,11 +34,11 @@ class Host:
     def born(
         self, pid: int, comm: str = "work", *, age: float = 5000.0, container: str = "", kernel: bool = False, **gauges: float
     ) -> None:
-        """A process that is ``age`` seconds old now; counters and gauges not named are 0, one parent, one thread."""
+        """A process that is ``age`` seconds old now; counters and gauges not named are 0 (those of bpf NaN), one parent, one thread."""
         self._rows.append(pid)
         self._start[pid] = round((self.time - age) * INFO.ticks)
         self._label[pid] = Label(comm, container=Container(container) if container else None, kernel=kernel)
-        self._raw[pid] = np.zeros(len(COUNTERS))
+        self._raw[pid] = UNCOUNTED.copy()
         self.now(pid, **{"ppid": 1.0, "threads": 1.0, "rss": 8 * MB, "data": 4 * MB, "fds": 8.0, **gauges})
 
     def did(self, pid: int, **more: float) -> None:

@@ -10,28 +10,28 @@ import os
 import signal as signals
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from proctop.inspection import Delays, Detail, Environment, Holdings, Socket
+from proctop.kernel.descriptors import descriptors
+from proctop.kernel.host import Host, Unreadable
 from proctop.records import ProcKey
 from proctop.sanitize import LONGEST_COMMAND, clean
+from proctop.stream.redact import MASK, redact
+
+if TYPE_CHECKING:
+    from proctop.kernel.netlink.diag import Endpoint
+
+PATIENCE = 0.7
+"""Seconds that a look at descriptors may take, and one at sockets: what is known by then is told."""
+
+MOST_VARIABLES = 2000
+LONGEST_NAME = 256
+"""Of an environment: variables that are kept, and characters of a name."""
 
 
 class ActionFailed(Exception):
     """An action that did not happen, and why, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """One process looked at closely. Text is sanitized; None = not permitted to know."""
-
-    exe: str | None
-    cwd: str | None
-    parents: tuple[tuple[int, str], ...]  # (pid, name), nearest first
-    files: int | None  # open regular files
-    connections: tuple[str, ...] | None  # "tcp 127.0.0.1:80 → 127.0.0.1:4000 established"
-    affinity: tuple[int, ...] | None  # cpus it may run on
-    created: float  # seconds since the epoch
 
 
 class Actions:
@@ -68,14 +68,34 @@ class Actions:
             return nice
 
     def detail(self, key: ProcKey) -> Detail:
-        """What psutil knows of this process; its environment is never read. Raises :class:`ActionFailed`."""
+        """Who this process is; its environment is not read. Raises :class:`ActionFailed`."""
         import psutil
 
         with self._held(key, "look at", self._foreign):
             try:
-                return _detail(psutil.Process(key.pid), psutil.AccessDenied)
+                return _detail(psutil.Process(key.pid), psutil.AccessDenied, Host.this(self._procfs))
             except psutil.NoSuchProcess:
                 raise ProcessLookupError from None
+
+    def holdings(self, key: ProcKey) -> Holdings:
+        """Its files and sockets, as many as there is time for. Raises :class:`ActionFailed`."""
+        with self._held(key, "look at the descriptors of", self._foreign):
+            try:
+                return _holdings(Host.this(self._procfs), key.pid)
+            except Unreadable as error:
+                raise OSError(error.code, os.strerror(error.code)) from None
+
+    def environment(self, key: ProcKey) -> Environment:
+        """The environment it began with, secrets masked. For the eyes of who asked, and nobody else. Raises :class:`ActionFailed`."""
+        import psutil
+
+        with self._held(key, "read the environment of", self._foreign):
+            try:
+                return _environment(psutil.Process(key.pid).environ())
+            except psutil.NoSuchProcess:
+                raise ProcessLookupError from None
+            except psutil.AccessDenied:
+                raise PermissionError from None
 
     @contextmanager
     def _held(self, key: ProcKey, verb: str, refused: str) -> Iterator[int | None]:
@@ -123,7 +143,7 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-def _detail(process: Any, denied: type[Exception]) -> Detail:
+def _detail(process: Any, denied: type[Exception], host: Host) -> Detail:
     """Ask psutil for each part by itself, so that one refusal does not hide the others."""
 
     def ask(question: str, *args: str) -> Any:
@@ -136,21 +156,98 @@ def _detail(process: Any, denied: type[Exception]) -> Detail:
         answer = ask(question)
         return None if answer is None else clean(answer)[:LONGEST_COMMAND]
 
-    files, connections = ask("open_files"), ask("net_connections", "all")
     return Detail(
         exe=text("exe"),
         cwd=text("cwd"),
+        root=_root(host, process.pid),
         parents=tuple((parent.pid, clean(parent.name())) for parent in ask("parents") or ()),
-        files=None if files is None else len(files),
-        connections=None if connections is None else tuple(_connection(c) for c in connections),
         affinity=None if (cpus := ask("cpu_affinity")) is None else tuple(cpus),
         created=process.create_time(),
+        mono=host.clock().mono,
+        delays=_delays(host, process.pid),
     )
 
 
-def _connection(c: Any) -> str:
-    if c.family.name == "AF_UNIX":
-        return clean(f"unix {c.laddr or '(unnamed)'}")
-    kind = "tcp" if c.type.name == "SOCK_STREAM" else "udp"
-    ends = " → ".join(f"[{end.ip}]:{end.port}" if ":" in end.ip else f"{end.ip}:{end.port}" for end in (c.laddr, c.raddr) if end)
-    return f"{kind} {ends}" + ("" if c.status == "NONE" else f" {c.status.lower()}")
+def _root(host: Host, pid: int) -> str | None:
+    try:
+        return clean(os.readlink(f"{host.proc}/{pid}/root"))[:LONGEST_COMMAND]
+    except OSError:
+        return None
+
+
+def _delays(host: Host, pid: int) -> Delays:
+    """By taskstats, of all threads. An open channel is not kept: a look now and then is not worth a descriptor."""
+    from proctop.kernel.netlink.accounting import ROW
+    from proctop.kernel.netlink.link import Refused
+    from proctop.kernel.netlink.taskstats import Taskstats
+
+    try:
+        channel = Taskstats(host)
+    except Refused as error:
+        return Delays(note=_refusal(error.refusal.why, error.refusal.command))
+    try:
+        stats = channel.sweep([pid], whole=True)
+    finally:
+        channel.close()
+    waited = tuple((words, float(stats.values[ROW[name], 0]) / 1e9) for name, words in _DELAYS)
+    return Delays(waited, stats.delays)
+
+
+_DELAYS = (
+    ("run_ns", "ran"),
+    ("wait_ns", "cpu"),
+    ("blkio_delay", "block io"),
+    ("swapin_delay", "swap"),
+    ("reclaim_delay", "reclaim"),
+    ("thrashing_delay", "thrashing"),
+    ("compact_delay", "compaction"),
+    ("wpcopy_delay", "copies on write"),
+)
+
+
+def _holdings(host: Host, pid: int) -> Holdings:
+    """Raises Unreadable."""
+    from proctop.kernel.netlink.sockets import connections
+
+    held = descriptors(host, pid, PATIENCE)
+    told = connections(host, pid, PATIENCE)
+    notes = [*held.notes, *(_refusal(note.why, note.command) for note in told.notes)]
+    if told.others and not told.notes:
+        notes.append(f"{told.others} sockets of other kinds, or closed meanwhile")
+    sockets = tuple(_socket(end, fds) for end, fds in told.sockets)
+    return Holdings(held.files, held.others, sockets, tuple(dict.fromkeys(notes)))
+
+
+def _socket(end: Endpoint, fds: tuple[int, ...]) -> Socket:
+    tcp = end.tcp
+    backlog = None if end.backlog is None or end.backlog_limit is None else (end.backlog, end.backlog_limit)
+    return Socket(
+        fds=fds,
+        protocol=end.protocol + ("6" if end.version == 6 else ""),
+        state=end.state,
+        local=end.local,
+        remote=end.remote,
+        unread=end.receive_queue,
+        unsent=end.send_queue,
+        sent=tcp.acked if tcp is not None else None,
+        received=tcp.received if tcp is not None else None,
+        resent=tcp.retransmits if tcp is not None else None,
+        pending=tcp.pending if tcp is not None else None,
+        rtt=tcp.rtt / 1e6 if tcp is not None and tcp.rtt is not None else None,
+        backlog=backlog,
+    )
+
+
+def _refusal(why: str, command: str) -> str:
+    return f"{why}: {command}" if command else why
+
+
+def _environment(found: dict[str, str]) -> Environment:
+    values, masked = [], set()
+    for name, value in sorted(found.items())[:MOST_VARIABLES]:
+        name, value = clean(name)[:LONGEST_NAME], clean(value)[:LONGEST_COMMAND]
+        shown = MASK if redact(f"{name}=x") != f"{name}=x" else redact(value)
+        if value and shown != value:
+            masked.add(name)
+        values.append((name, shown if value else ""))
+    return Environment(tuple(values), frozenset(masked))

@@ -1,4 +1,4 @@
-"""Alert events: when a process began to alert, at its worst, and when it was over. An event outlives its process.
+"""Alert events: when a process, or the host itself, began to alert, at its worst, and when it was over. An event outlives its process.
 
 An event is a run of alerting readings of one process, gaps of up to ten seconds merged; its reasons are those of its peak.
 """
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from proctop.records import AlertEvent, Batch, Label, ProcKey, Reading, Scores
+from proctop.records import HOST, AlertEvent, Batch, HostScores, Label, ProcKey, Reading, Reason, Scores
 
 MERGED = 10.0
 """Seconds of calm that end an event."""
@@ -20,6 +20,9 @@ SHOWN = 60.0
 
 KEPT = 256
 """Ended events that are remembered; as many may be open at once."""
+
+
+_THE_HOST = Label("host")
 
 
 class Alerts:
@@ -35,11 +38,14 @@ class Alerts:
         everything = [event for event, _ in (*self._ended, *self._open.values())]
         return tuple(sorted(everything, key=lambda event: (event.start, event.key)))
 
-    def step(self, reading: Reading, batch: Batch, scores: Scores) -> tuple[AlertEvent, ...]:
+    def step(self, reading: Reading, batch: Batch, scores: Scores, host: HostScores | None = None) -> tuple[AlertEvent, ...]:
         """One reading later: events that are open or ended within the last minute, most recent first."""
         now = reading.mono
         for i in np.flatnonzero(scores.alerting).tolist():
-            self._raise(reading.key(i), batch.labels[i], reading, scores, i)
+            score, often = float(scores.alert[i]), float(scores.per_hour[i])
+            self._raise(reading.key(i), batch.labels[i], reading, score, often, scores.why.get(i, ()))
+        if host is not None and host.alerting.any():
+            self._raise(HOST, _THE_HOST, reading, host.score, host.per_hour, host.why)
         for key, (event, last) in list(self._open.items()):
             if last < now and (now - last > MERGED or not _lives(key, batch)):
                 del self._open[key]
@@ -53,19 +59,25 @@ class Alerts:
             event, last = self._open[key]
             self._open[key] = replace(event, incident=True), last
 
-    def _raise(self, key: ProcKey, label: Label, reading: Reading, scores: Scores, i: int) -> None:
-        score, wall, why = float(scores.alert[i]), reading.wall, scores.why.get(i, ())
+    def accept(self, key: ProcKey) -> None:
+        """What the open event of a process, if it has one, is about is normal."""
+        if key in self._open:
+            event, last = self._open[key]
+            self._open[key] = replace(event, accepted=True), last
+
+    def _raise(self, key: ProcKey, label: Label, reading: Reading, score: float, per_hour: float, why: tuple[Reason, ...]) -> None:
+        wall = reading.wall
         event, _ = self._open.get(key, (None, 0.0))
         if event is None:
             if len(self._open) >= KEPT:
                 return
-            event = AlertEvent(key, label.comm, label.container, wall, wall, wall, score, float(scores.per_hour[i]), why, open=True)
+            event = AlertEvent(key, label.comm, label.container, wall, wall, wall, score, per_hour, why, open=True)
         elif score > event.score:
-            event = replace(event, peak=wall, end=wall, score=score, per_hour=float(scores.per_hour[i]), why=why or event.why)
+            event = replace(event, peak=wall, end=wall, score=score, per_hour=per_hour, why=why or event.why)
         else:
             event = replace(event, end=wall, why=event.why or why)
         self._open[key] = event, reading.mono
 
 
 def _lives(key: ProcKey, batch: Batch) -> bool:
-    return bool(((batch.pid == key.pid) & (batch.start == key.start)).any())
+    return key == HOST or bool(((batch.pid == key.pid) & (batch.start == key.start)).any())

@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proctop.compose import FAILURE, USAGE, Refused
 from proctop.scoring.catalogue import BASELINE
@@ -34,13 +34,32 @@ def _settings(args: argparse.Namespace) -> Settings:
     for name, value in flags.items():
         settings.check(name, value, f"--{name.replace('_', '-')}")
     path = args.config or settings.default_path(os.environ)
-    chosen = settings.resolve(settings.read_file(path, required=args.config is not None), flags)
+    file = settings.read_file(path, required=args.config is not None)
+    chosen = settings.resolve(file, flags)
+    if chosen.layout and args.command is None:
+        chosen = settings.resolve({**file, **_layout(chosen.layout, "layout" in flags)}, flags)
     _refuse_unused(args, chosen)
     if chosen.replay and any(name in flags for name in ("model", "scope", "alerts", "baseline", "record")):
         chosen = replace(chosen, rescore=True)  # what only a detector can heed
     if os.environ.get("NO_COLOR"):
         chosen = replace(chosen, color=False)
     return chosen if settings.utf8(os.environ) else replace(chosen, ascii=True)
+
+
+def _layout(name: str, flag: bool) -> dict[str, Any]:
+    """What a saved layout sets. Raises ``SettingsError``."""
+    from proctop.layouts import Layouts, LayoutsError
+    from proctop.settings import layouts_path, nearest
+
+    try:
+        known = Layouts(layouts_path(os.environ)).all()
+    except LayoutsError as error:
+        raise SettingsError(str(error)) from None
+    if name not in known:
+        where = "--layout" if flag else "layout"
+        raise SettingsError(f'{where}: no layout "{name}"{nearest(name, known) or "; F2 on the screen saves one"}')
+    found = known[name]
+    return {"columns": found.columns, "sort": found.sort, "reverse": found.reverse} | ({"theme": found.theme} if found.theme else {})
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -137,6 +137,7 @@ def batch(settings: Settings, stack: ExitStack) -> int:
     from proctop.sources.pace import Ticker
 
     end_on_signals()
+    _check_theme(settings)
     view = view_of(settings)
     if settings.replay:
         frames = frames_of(settings, stack)
@@ -155,8 +156,8 @@ def batch(settings: Settings, stack: ExitStack) -> int:
     )
 
 
-def screen(settings: Settings, stack: ExitStack) -> int:
-    """The live screen, or that of a recording."""
+def screen(settings: Settings, stack: ExitStack, *, told: bool = False) -> int:
+    """The live screen, or that of a recording; ``told``: the bundled one, with what there is to see in it."""
     term = os.environ.get("TERM", "")
     if settings.replay == "-" and sys.stdin is not None and sys.stdin.isatty():
         raise Refused("--replay - shows the recording that a pipe carries, and standard input is a terminal", USAGE)
@@ -167,6 +168,7 @@ def screen(settings: Settings, stack: ExitStack) -> int:
         raise Refused(f'the screen cannot be drawn on TERM="{term}"; use `proctop --batch`', USAGE)
     view = view_of(settings)
     _check_theme(settings)
+    _check_keys(settings)
     gc.disable()  # what is loaded now stays
     if settings.replay:
         from proctop.tui.app import run
@@ -175,20 +177,31 @@ def screen(settings: Settings, stack: ExitStack) -> int:
         if keys >= 0:
             os.dup2(keys, 0)
         _loaded()
-        return run(settings, None, None, past=lambda: player)
+        tour = None
+        if told:
+            from proctop.tui.tour import Tour
+
+            tour = Tour(player.span[0]) if player.span else None
+        return run(settings, None, None, past=lambda: player, tour=tour)
     from proctop.tui import glance
 
-    source, names = (remote(settings, stack), None) if settings.host else live(settings, stack)
+    source, begin = (remote(settings, stack), None) if settings.host else live(settings, stack, waiting=True)
     engine = engine_of(settings, source.info, stack)
     reading = source.read()
     frame = engine.step(reading) if reading is not None else None
     with glance.shown(frame, view, settings, shutil.get_terminal_size()):
-        if names is not None:
-            names.start()
+        if begin is not None:
+            begin()
         from proctop.tui.app import run
     keep, past = memory_of(engine)
     _loaded()
     return run(settings, source, engine, first=frame, keep=keep, past=past)
+
+
+def demo(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
+    """The bundled recording, on the screen, from a little before what happened."""
+    path = os.path.join(os.path.dirname(__file__), "demo.proctop")
+    return screen(replace(settings, replay=path), stack, told=True)
 
 
 def _keys() -> int:
@@ -205,19 +218,26 @@ def _loaded() -> None:
 
 
 def _check_theme(settings: Settings) -> None:
-    """Only an app knows the themes; one is made to be asked where the theme is not ours."""
+    """Ours is known to be there; the toolkit is asked for the others."""
     if settings.theme == DEFAULTS.theme:
         return
-    from proctop.actions import Actions
-    from proctop.tui.app import Proctop
+    from proctop.tui.themes import names
 
-    known = Proctop(replace(settings, theme=DEFAULTS.theme), actions=Actions(settings.procfs)).available_themes
-    if wrong := one_of(known, "theme")(settings.theme):
+    if wrong := one_of(names(), "theme")(settings.theme):
         raise SettingsError(f"--theme: {wrong}")
+
+
+def _check_keys(settings: Settings) -> None:
+    """Only the screens know their keys."""
+    if settings.keys:
+        from proctop.tui.app import Proctop
+
+        Proctop.check_keys(dict(settings.keys))
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Settings, ExitStack], int]] = {
     "collect": collect,
+    "demo": demo,
     "doctor": doctor,
     "export": outputs.export,
     "info": outputs.info,

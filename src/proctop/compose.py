@@ -13,9 +13,7 @@ from proctop.scoring.catalogue import NoModel
 from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, state_path
 
 if TYPE_CHECKING:
-    from proctop.containers.directory import Directory
     from proctop.keeper import Keeper
-    from proctop.kernel.bpf.feed import Feed
     from proctop.kernel.host import Host
     from proctop.player import Player
     from proctop.recording import RecordingEngine
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from proctop.scoring.protocol import Detector
     from proctop.settings import Settings
     from proctop.sources import Source
+    from proctop.sources.feeds import Found
     from proctop.sources.replay import ReplaySource
     from proctop.stream.archive import Archive
     from proctop.stream.writer import Writer
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 FAILURE, USAGE = 1, 2
 _LEAD = 180.0  # seconds before the first frame of a recording that is shown: its trail
 _REST = 1.0  # seconds between two looks for what a recording that is scored anew has grown by
+_SHORT = 30  # readings that are over before a better feed than procfs has paid for its opening
 _PATIENCE = 5.0  # seconds in which the first reading must have been scored
 
 
@@ -66,34 +66,56 @@ def source_of(settings: Settings, stack: ExitStack) -> Source:
         return replay(settings, stack)
     if settings.host:
         return remote(settings, stack)
-    source, names = live(settings, stack)
-    names.start()
+    source, begin = live(settings, stack, waiting=False)
+    begin()
     return source
 
 
-def live(settings: Settings, stack: ExitStack) -> tuple[Source, Directory]:
-    """This host, and the names of its containers, which nobody has asked for yet."""
+def live(settings: Settings, stack: ExitStack, *, waiting: bool) -> tuple[Source, Callable[[], None]]:
+    """This host; and what begins all that can wait until there is a first reading, names of containers for one.
+
+    ``waiting``: somebody waits for the first reading, so better feeds than procfs are among that. Else they are opened now, if it pays.
+    """
+    from functools import partial
+
     from proctop.containers.directory import Directory
     from proctop.kernel.host import Host
+    from proctop.sources.feeds import look
     from proctop.sources.live import LiveSource
 
     host = Host.this(settings.procfs, settings.sysfs)
-    feed = _feed(host) if settings.source == "bpf" else None
+    find = partial(look, host, faults=settings.source == "bpf" or settings.bpf_memory, memory=settings.bpf_memory)
+    found, later = None, False
+    if settings.source == "bpf":
+        found = _bpf(host, settings)
+    elif settings.bpf_memory and settings.source == "proc":
+        raise SettingsError("--bpf-memory goes with --source bpf or auto")
+    elif settings.source == "auto" and (settings.procfs, settings.sysfs) == (DEFAULTS.procfs, DEFAULTS.sysfs):
+        later = waiting
+        if not waiting and (settings.bpf_memory or not 0 < settings.count < _SHORT):
+            found = find()
     names = Directory()
-    source = LiveSource(host, interval=settings.interval, names=names, feed=feed)
+    source = LiveSource(host, interval=settings.interval, names=names, found=found)
     stack.callback(source.close)
     stack.callback(names.close)
-    return source, names
+
+    def begin() -> None:
+        names.start()
+        if later:
+            source.look_for(find)
+
+    return source, begin
 
 
-def _feed(host: Host) -> Feed:
+def _bpf(host: Host, settings: Settings) -> Found:
     """The kernel's own telling of processes. Raises Refused."""
     from proctop.kernel.bpf.feed import Feed, Unavailable
+    from proctop.sources.feeds import Found
 
-    feed = Feed.open(host, faults=False)
+    feed = Feed.open(host, memory=settings.bpf_memory)
     if isinstance(feed, Unavailable):
         raise Refused(f"--source bpf: {'; '.join(dict.fromkeys(feed.why.values()))}; --source proc reads without eBPF")
-    return feed
+    return Found(feed)
 
 
 def _has_terminal() -> bool:
@@ -117,6 +139,8 @@ def remote(settings: Settings, stack: ExitStack) -> Source:
         value = getattr(settings, name)
         if value != getattr(DEFAULTS, name):
             words.append(f"--{name} {shlex.quote(value)}")
+    if settings.bpf_memory:
+        words.append("--bpf-memory")
     if not settings.redact:
         words.append("--no-redact")  # what the other end takes out is not to be had here
     source = RemoteSource(
@@ -244,7 +268,8 @@ def engine_of(settings: Settings, info: HostInfo, stack: ExitStack) -> Recording
         detector = make(settings.model, budget=settings.budget, scope=settings.scope)
     except NoModel as error:
         raise SettingsError(str(error)) from None
-    engine = RecordingEngine(detector, lambda path: Spool(writer_of(path, settings, info)), _keeper(settings, detector, info))
+    keeper = _keeper(settings, detector, info)
+    engine = RecordingEngine(detector, lambda path: Spool(writer_of(path, settings, info)), keeper, budget=settings.budget)
     stack.callback(_end, engine)
     if settings.record:
         engine.start("" if settings.record == NAMED else settings.record)

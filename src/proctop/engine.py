@@ -9,28 +9,40 @@ from typing import Protocol
 import numpy as np
 
 from proctop.alerts import Alerts
+from proctop.departures import Departures
 from proctop.features import GAP, derive, first
 from proctop.fields import FEATURE
 from proctop.history import History
-from proctop.records import AlertEvent, Batch, Floats32, Frame, ProcKey, Reading, Scores, Trail
+from proctop.hostwatch import HostWatch
+from proctop.records import HOST, AlertEvent, Batch, Departed, Floats32, Frame, ProcKey, Reading, Scores, Trail
+from proctop.rollup import GroupScorer
+from proctop.scoring.crowds import Crowds
 from proctop.scoring.protocol import Detector
 from proctop.vitals import host_rates
+
+_ALWAYS = "container"
+_WATCHED = 2  # groupings besides
 
 
 class Engine:
     """Feeds each reading through features, detector and history.
 
-    The same readings give the same frames, whether they come from this host, a file or a pipe.
+    The same readings give the same frames, whether they come from this host, a file or a pipe. ``budget``: as the detector has it.
     """
 
-    def __init__(self, detector: Detector, *, explain: int = 64, history: int = 120) -> None:
+    def __init__(self, detector: Detector, *, budget: float = 6.0, explain: int = 64, history: int = 120) -> None:
         self.detector = detector
+        self._host = HostWatch(budget=budget)
         self._explain = explain
         self._history = History(history)
+        self._departures = Departures()
         self._reading: Reading | None = None
         self._batch: Batch | None = None
         self._tick = -1
         self._alerts = Alerts()
+        self._crowds = Crowds()
+        self._groups = {_ALWAYS: GroupScorer(_ALWAYS)}
+        self._wanted: deque[str] = deque()  # groups to be watched, from another thread
         self._said: deque[tuple[bool, ProcKey]] = deque()  # by the user, from another thread: (is it normal, whose)
 
     @property
@@ -46,26 +58,46 @@ class Engine:
         """What the process does now is a true alarm, and says nothing about how often false ones come. From any thread."""
         self._said.append((False, key))
 
+    def watch(self, by: str) -> None:
+        """Score groups ``by`` (one of :data:`rollup.BY`) too, from the next reading on. Only the last few stay. From any thread."""
+        self._wanted.append(by)
+
     def step(self, reading: Reading) -> Frame:
         """Score one reading against all before it, and learn from it."""
         self._heed()
         batch = derive(self._reading, reading, self._batch)
         rates = host_rates(self._reading, reading)
+        departed = self._departures.step(self._reading, reading)
+        if departed is not None:
+            departed = self._crowds.step(batch, departed)
+            departed = replace(departed, rank=np.round(departed.rank, 1))  # as those of processes
         scores = as_shown(self.detector.step(batch, explain=self._explain))
         trail = self._history.step(batch, scores.rank)
         self._reading, self._batch = reading, batch
         self._tick += 1
-        alerts = self._alerts.step(reading, batch, scores)
-        return Frame(self._tick, reading, batch, scores, rates, trail, self.detector.warming, alerts)
+        vitals = self._host.step(rates, batch)
+        alerts = self._alerts.step(reading, batch, scores, vitals)
+        groups = {by: scorer.step(reading, batch) for by, scorer in self._groups.items()}
+        return Frame(self._tick, reading, batch, scores, rates, trail, self.detector.warming, alerts, vitals, groups, departed=departed)
 
     def _heed(self) -> None:
+        while self._wanted:
+            by = self._wanted.popleft()
+            scorer = self._groups.pop(by) if by in self._groups else GroupScorer(by)
+            others = {name: one for name, one in (*self._groups.items(), (by, scorer)) if name != _ALWAYS}
+            self._groups = {_ALWAYS: scorer if by == _ALWAYS else self._groups[_ALWAYS], **dict(list(others.items())[-_WATCHED:])}
         while self._said:
             normal, key = self._said.popleft()
             if normal:
+                self._alerts.accept(key)
+            else:
+                self._alerts.mark(key)
+            if key == HOST:
+                self._host.accept() if normal else self._host.incident()
+            elif normal:
                 self.detector.accept(key)
             else:
                 self.detector.incident(key)
-                self._alerts.mark(key)
 
 
 def as_shown(scores: Scores) -> Scores:
@@ -88,6 +120,9 @@ class Seen(Protocol):
     @property
     def idle(self) -> Floats32 | None: ...
 
+    @property
+    def departed(self) -> Floats32 | None: ...
+
 
 class Record(Protocol):
     """A reading and what was seen of it: :class:`proctop.stream.seen.Record`."""
@@ -105,6 +140,7 @@ class SeenEngine:
     def __init__(self, *, history: int = 120) -> None:
         self._length = history
         self._history = History(history)
+        self._departures = Departures()
         self._reading: Reading | None = None
         self._batch: Batch | None = None
 
@@ -113,11 +149,12 @@ class SeenEngine:
         if prev is not None and not follows(prev, reading):
             self._reading = self._batch = prev = None
             self._history = History(self._length)
+        departed = self._departures.step(prev, reading)
         batch = seen_batch(prev, self._batch, record)
         rank = record.seen.scores.rank if record.seen is not None else unscored(len(reading)).rank
         trail = self._history.step(batch, rank)
         self._reading, self._batch = reading, batch
-        return seen_frame(prev, batch, record, trail)
+        return seen_frame(prev, batch, record, trail, departed)
 
 
 def follows(prev: Reading, cur: Reading) -> bool:
@@ -141,13 +178,21 @@ def seen_batch(prev: Reading | None, before: Batch | None, record: Record) -> Ba
     return replace(batch, values=values)
 
 
-def seen_frame(prev: Reading | None, batch: Batch, record: Record, trail: Trail) -> Frame:
+def seen_frame(prev: Reading | None, batch: Batch, record: Record, trail: Trail, departed: Departed | None) -> Frame:
     """What was shown of a record."""
     reading, seen = record.reading, record.seen
     rates = host_rates(prev, reading)
+    departed = ranked(departed, seen)
     if seen is None:
-        return Frame(reading.seq, reading, batch, unscored(len(reading)), rates, trail, 0.0)
-    return Frame(reading.seq, reading, batch, seen.scores, rates, trail, seen.warming, seen.alerts)
+        return Frame(reading.seq, reading, batch, unscored(len(reading)), rates, trail, 0.0, departed=departed, before=prev)
+    return Frame(reading.seq, reading, batch, seen.scores, rates, trail, seen.warming, seen.alerts, departed=departed, before=prev)
+
+
+def ranked(departed: Departed | None, seen: Seen | None) -> Departed | None:
+    """With the ranks as they were seen, where all of the rows are at hand: at the begin of a recording some may not be."""
+    if departed is None or seen is None or seen.departed is None or seen.departed.size != len(departed):
+        return departed
+    return replace(departed, rank=seen.departed)
 
 
 def unscored(n: int) -> Scores:

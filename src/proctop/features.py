@@ -5,6 +5,9 @@ unreadable in either reading, gives NaN. A process that started within the inter
 An interval that is no interval (backwards, or ten times the nominal one: a suspend, a stop) gives no rates at all,
 because one number over such a span is neither "now" nor comparable with the others.
 
+Where the source changes, what the two of them mean by the same name is not compared (context switches and waits of the main thread, or
+of all), so that nothing spikes at that moment.
+
 Only rows that can differ from the batch before are worked out again, so a reading costs what moved.
 """
 
@@ -52,10 +55,13 @@ _LEVEL_TO = np.array([FEATURE[f] for f, _ in _LEVELS])
 _LEVEL_FROM = np.array([COUNTER[c] for _, c in _LEVELS])
 _CHANGES = np.array([i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)])
 _CPU, _SYSCALLS, _FORKS = FEATURE["cpu"], FEATURE["syscalls"], FEATURE["forks"]
-_CHILDREN, _IDLE, _RUN_WAIT = FEATURE["children"], FEATURE["idle_s"], FEATURE["run_wait"]
+_CHILDREN, _IDLE, _RUN_WAIT, _DEMAND = (FEATURE[f] for f in ("children", "idle_s", "run_wait", "demand"))
+_SWITCHES = FEATURE["vctx"]
 _PPID, _THREADS, _UTIME, _STIME, _RUN = (COUNTER[c] for c in ("ppid", "threads", "utime", "stime", "run_ns"))
 _SYSCR, _SYSCW, _VCTX, _NVCTX = (COUNTER[c] for c in ("syscr", "syscw", "vctx", "nvctx"))
 _DOES = np.array([_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW])  # a process that does anything raises one of them
+_OF_SOURCE = np.array([_VCTX, _NVCTX, _RUN, COUNTER["wait_ns"]])  # of the main thread, or of all
+_TICK = np.array([_UTIME, _STIME])  # whole ticks, or finer
 
 
 def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
@@ -67,10 +73,11 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
         return first(cur)
     dt = cur.mono - prev.mono
     gap = not 0 < dt <= GAP * cur.interval
+    other = prev.source != cur.source
     where = align(prev, cur)
     stable = cur.pid.size == prev.pid.size and bool((where >= 0).all())
     born = _born(cur, where, dt) if not (stable or gap) else np.zeros(len(cur), np.bool_)
-    rows = None if gap or before.dt != before.dt else _moved(prev, cur, before, where)
+    rows = None if gap or other or before.dt != before.dt else _moved(prev, cur, before, where)
 
     if rows is None:
         values = np.full((len(FEATURES), len(cur)), np.nan, dtype=np.float32)
@@ -83,7 +90,7 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
         fresh, did = _rows(prev, cur, where, born, rows, dt, gap)
         values[:, rows] = fresh
         active[rows] = did
-        values[_FORKS] = _forks(cur, born, values[_CPU], dt)
+        values[_FORKS] = _forks(prev, cur, born, values[_CPU], dt)
         values[_CHILDREN] = _children(prev, cur, before, where)
         values[_IDLE] = _idle(before.values[_IDLE], where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
     return _publish(cur, values, float("nan") if gap else dt, where, active, born)
@@ -95,10 +102,15 @@ def align(prev: Reading, cur: Reading) -> Ints:
         return np.arange(len(cur), dtype=np.int64)
     if not len(prev):
         return np.full(len(cur), -1, dtype=np.int64)
+    return _find(prev, cur.pid, cur.start)
+
+
+def _find(prev: Reading, pid: Ints, start: Ints) -> Ints:
+    """int64[m]: the row of each key in ``prev``, which has some, -1 = not there."""
     old = prev.start * _BY_KEY + prev.pid  # wraps for absurd values; the comparison below makes that harmless
     order = np.argsort(old, kind="stable")
-    found = order[np.minimum(np.searchsorted(old, cur.start * _BY_KEY + cur.pid, sorter=order), len(prev) - 1)]
-    same = (prev.pid[found] == cur.pid) & (prev.start[found] == cur.start)
+    found = order[np.minimum(np.searchsorted(old, start * _BY_KEY + pid, sorter=order), len(prev) - 1)]
+    same = (prev.pid[found] == pid) & (prev.start[found] == start)
     return np.where(same, found, -1).astype(np.int64)
 
 
@@ -129,7 +141,11 @@ def still(prev: Reading, cur: Reading, idle: Floats32) -> Floats32:
     born = _born(cur, where, dt) & (not gap)
     then[:, came] = np.where(born[came], 0.0, np.nan)
     with np.errstate(invalid="ignore"):
-        active = (cur.counters[_DOES] > then).any(axis=0)
+        rise = np.full(cur.counters.shape, np.nan)
+        rise[_DOES] = cur.counters[_DOES] - then
+        if prev.source != cur.source:
+            _incomparable(rise, ~came, cur)
+        active = (rise[_DOES] > 0).any(axis=0)
     return _idle(idle, where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
 
 
@@ -149,7 +165,7 @@ def _moved(prev: Reading, cur: Reading, before: Batch, where: Ints) -> Index | N
         return None
     then = np.zeros(len(prev), np.bool_)
     then[prev.changed] = True
-    then |= before.prev < 0
+    then |= (before.prev < 0) | np.isnan(before.values[_SWITCHES])  # not compared where the source changed
     moved = then[where]
     moved |= where < 0
     moved[cur.changed] = True
@@ -170,6 +186,10 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         age = cur.boot - cur.start[rows[first]] / cur.info.ticks
         seconds[first] = np.where(newborn, np.maximum(age, YOUNGEST), dt)
     rise = now - then
+    ticks = np.where((rise[_TICK] < 0).any(axis=0), np.nan, rise[_TICK].sum(axis=0))
+    if prev.source != cur.source:
+        ticks = np.maximum(now[_TICK].sum(axis=0) - then[_TICK].sum(axis=0), 0.0)
+        _incomparable(rise, came >= 0, cur)
     did: Bools = np.logical_or.reduce(rise[_DOES] > 0, axis=0)
 
     values = np.full((len(FEATURES), rows.size), np.nan)
@@ -181,10 +201,21 @@ def _rows(prev: Reading, cur: Reading, where: Ints, born: Bools, rows: Index, dt
         growth[:, first] = np.where(_AT_BIRTH[:, None], np.minimum(growth[:, first], 0.0), growth[:, first])
         values[_GROWTH_TO] = np.maximum(growth, 0.0) / seconds
         values[_SYSCALLS] = (rise[_SYSCR] + rise[_SYSCW]) / seconds
-        values[_CPU] = cpu_spent(rise[_UTIME] + rise[_STIME], rise[_RUN], now[_THREADS], then[_THREADS]) * _NANO / seconds
+        values[_CPU] = cpu_spent(ticks, rise[_RUN], now[_THREADS], then[_THREADS]) * _NANO / seconds
         values[_RUN_WAIT] *= _NANO
+        values[_DEMAND] = values[_CPU] + values[_RUN_WAIT]
         values[_FORKS] = 0.0
     return _finite(values), did
+
+
+def _incomparable(rise: Floats, known: Bools, cur: Reading) -> None:
+    """Take out of ``rise`` [n_counters, m] of the processes ``known`` [m] what another source tells by the same name.
+
+    Times that rose by less than two ticks may not have risen at all.
+    """
+    rise[np.ix_(_OF_SOURCE, known)] = np.nan
+    slight = known & ~(rise[_TICK].sum(axis=0) > 2e9 / cur.info.ticks)
+    rise[np.ix_(_TICK, slight)] = np.nan
 
 
 def cpu_spent(ticks: Floats, run: Floats, threads: Floats, threads_then: Floats) -> Floats:
@@ -202,12 +233,50 @@ def _finite(values: Floats) -> Floats32:
     return np.where(np.abs(values) <= _LARGEST, values, np.nan).astype(np.float32)
 
 
-def _forks(cur: Reading, born: Bools, cpu: Floats32, dt: float) -> Floats32:
-    """Children first seen in this reading, per second; NaN where there are no rates."""
+def _forks(prev: Reading, cur: Reading, born: Bools, cpu: Floats32, dt: float) -> Floats32:
+    """Children first seen in this reading, or known only by their ends, per second; NaN where there are no rates."""
     forks = np.where(cpu == cpu, np.float32(0), np.float32(np.nan))
-    if born.any():
-        forks += _count_by_pid(cur, cur.counters[_PPID, born]) / np.float32(dt)
+    parents = cur.counters[_PPID, born]
+    if cur.exits:
+        parents = np.concatenate([parents, [end.ppid for end, short in zip(cur.exits, brief(prev, cur).tolist(), strict=True) if short]])
+    if parents.size:
+        forks += _count_by_pid(cur, parents) / np.float32(dt)
     return forks
+
+
+def brief(prev: Reading, cur: Reading) -> Bools:
+    """bool[len(cur.exits)]: it was born and ended between the two readings, and never was a row."""
+    dt = cur.mono - prev.mono
+    since = (cur.boot - dt - min(SLACK, dt / 2)) * cur.info.ticks
+    recent = np.flatnonzero(prev.start > since)
+    rows = set(zip(prev.pid[recent].tolist(), prev.start[recent].tolist(), strict=True))
+    return np.array([end.key.start > since and end.key not in rows for end in cur.exits], dtype=np.bool_)
+
+
+def ends(prev: Reading, cur: Reading) -> Floats32:
+    """float32[n_features, len(cur.exits)]: what each process that ended did since ``prev``, per second of the interval.
+
+    Levels are NaN; so is everything where no total was told, or where it is not known what of it was counted before.
+    """
+    dt = cur.mono - prev.mono
+    values = np.full((len(FEATURES), len(cur.exits)), np.nan)
+    if cur.ended is None or not 0 < dt <= GAP * cur.interval or prev.info.boot_id != cur.info.boot_id:
+        return values.astype(np.float32)
+    then = np.full(cur.ended.shape, np.nan)
+    then[:, brief(prev, cur)] = 0.0
+    if prev.source == cur.source and len(prev):
+        keys = np.array([end.key for end in cur.exits], dtype=np.int64).reshape(-1, 2)
+        row = _find(prev, keys[:, 0], keys[:, 1])
+        then[:, row >= 0] = prev.counters[:, row[row >= 0]]
+    with np.errstate(invalid="ignore", over="ignore"):
+        rise = cur.ended - then
+        rise[rise < 0] = np.nan
+        values[_RATE_TO] = rise[_RATE_FROM] / dt
+        values[_SYSCALLS] = (rise[_SYSCR] + rise[_SYSCW]) / dt
+        values[_CPU] = np.where(rise[_RUN] == rise[_RUN], rise[_RUN], rise[_UTIME] + rise[_STIME]) * _NANO / dt
+        values[_RUN_WAIT] *= _NANO
+        values[_DEMAND] = values[_CPU] + values[_RUN_WAIT]
+        return _finite(values)
 
 
 def _children(prev: Reading, cur: Reading, before: Batch, where: Ints) -> Floats32:

@@ -163,6 +163,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("idle_s", _L, Unit.SECONDS, 1.0, "no activity for {}", "process.idle_time", "time without cpu, switch or system call"),
     Feature("run_wait", _R, Unit.SHARE, 0.0, "waits for cpu {}", "process.cpu.wait", "seconds per second waited for a cpu (see wait_ns)"),
     Feature("vsize", _L, _BY, 0.0, "{} virtual", "process.memory.virtual", "virtual memory"),
+    Feature("demand", _R, Unit.SHARE, 0.0, "wants cpu {}", "process.cpu.demand", "cpu seconds used and waited for, per second"),
 )
 FEATURE: dict[str, int] = {f.name: i for i, f in enumerate(FEATURES)}
 SCHEMA: tuple[str, ...] = tuple(f.name for f in FEATURES)
@@ -180,7 +181,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("history", "HISTORY", 12, 8, "the score over the last readings", text=True),
     _column("pid", "PID", 7, 0, "process id", ascending=True),
     _column("user", "USER", 8, 6, "effective user", text=True),
-    _column("state", "S", 1, 7, "R running, S sleeping, D waiting for io, Z zombie, T stopped, I idle", text=True),
+    _column("state", "S", 1, 7, "R running, S sleeping, D waiting for io, Z zombie, T stopped, I idle, X ended", text=True),
     _column("cpu", "CPU%", 6, 0, "cpu, percent of one core, all threads"),
     _column("rss", "MEM", 6, 0, "resident memory"),
     _column("disk_read", "READ/s", 7, 9, "bytes read from storage per second"),
@@ -209,8 +210,120 @@ COLUMNS: tuple[Column, ...] = (
     _column("forks", "FRK/s", 5, 0, "children started per second", shown=False),
     _column("idle_s", "IDLE", 6, 0, "time without activity", shown=False),
     _column("run_wait", "WAIT%", 6, 0, "time the main thread (by bpf: all threads) waited for a cpu, percent", shown=False),
+    _column("demand", "DMD%", 6, 0, "cpu used and waited for: what it would take on a free host, percent of one core", shown=False),
+    _column("wchan", "WCHAN", 20, 0, "kernel function in which a process in state D waits", shown=False, text=True),
     _column("cgroup", "CGROUP", 24, 0, "cgroup path", shown=False, text=True),
     _column("pod", "POD", 14, 0, "Kubernetes pod", shown=False, text=True),
     _column("runtime", "RUNTIME", 10, 0, "container runtime", shown=False, text=True),
 )
 COLUMN: dict[str, Column] = {c.name: c for c in COLUMNS}
+
+
+class Scale(StrEnum):
+    """What counts as far apart."""
+
+    ORDERS = "orders"  # orders of magnitude
+    SHARE = "share"  # equal steps of a whole
+    MEMORY = "memory"  # equal steps of the host's memory
+
+
+class Tail(StrEnum):
+    """On which side a value can be unusual."""
+
+    NONE = ""
+    HIGH = "high"
+    LOW = "low"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What is watched of the host, of one of its disks or interfaces, or of all processes together.
+
+    Attributes:
+        group, name: the table and its column, as :mod:`proctop.hosttables` has them; title: how it is shown.
+        unit, one: a value of 1 is ``one`` of ``unit``.
+        noise: differences below it are noise, in ``unit``.
+        tail: where it can be unusual; alerts: whether that alone is an alarm.
+        phrase: how a reason names it, with ``{}`` for the value.
+    """
+
+    group: str
+    name: str
+    title: str
+    unit: Unit
+    one: float
+    scale: Scale
+    noise: float
+    tail: Tail
+    alerts: bool
+    phrase: str
+    help: str
+
+
+def _vital(
+    place: str,
+    unit: Unit,
+    one: float,
+    noise: float,
+    phrase: str,
+    help: str,
+    *,
+    title: str = "",
+    tail: Tail = Tail.HIGH,
+    scale: Scale = Scale.ORDERS,
+    alerts: bool = True,
+) -> Quantity:
+    group, name = place.split(".")
+    return Quantity(group, name, title or name, unit, one, scale, noise, tail, alerts, phrase, help)
+
+
+_SHARE, _SEC, _ALL, _BOTH = Unit.SHARE, Unit.SECONDS, Scale.SHARE, Tail.BOTH
+
+QUANTITIES: tuple[Quantity, ...] = (
+    _vital("vmstat.r", _ONE, 1.0, 1.0, "{} tasks running", "tasks that run or wait for a cpu"),
+    _vital("vmstat.b", _ONE, 1.0, 1.0, "{} tasks blocked", "tasks blocked by storage"),
+    _vital("vmstat.avm", _BY, 1024.0, 0.01, "{} memory in use", "memory in use, without caches", scale=Scale.MEMORY),
+    _vital("vmstat.fre", _BY, 1024.0, 16777216.0, "{} memory free", "memory that nothing uses", tail=Tail.LOW, alerts=False),
+    _vital("vmstat.pi", _PS, 1.0, 4.0, "swaps in {}", "pages swapped in"),
+    _vital("vmstat.po", _PS, 1.0, 4.0, "swaps out {}", "pages swapped out"),
+    _vital("vmstat.fr", _PS, 1.0, 256.0, "frees {} pages", "pages freed by reclaim"),
+    _vital("vmstat.interface_in", _PS, 1.0, 100.0, "in {}", "interrupts", title="in"),
+    _vital("vmstat.cs", _PS, 1.0, 100.0, "cs {}", "context switches"),
+    _vital("vmstat.us", _SHARE, 0.01, 0.01, "us {}", "cpu in user mode, of all cpus", scale=_ALL, alerts=False),
+    _vital("vmstat.sy", _SHARE, 0.01, 0.01, "sy {}", "cpu in the kernel, interrupts included", scale=_ALL),
+    _vital("vmstat.idle", _SHARE, 0.01, 0.01, "id {}", "idle cpu", title="id", scale=_ALL, tail=Tail.LOW, alerts=False),
+    _vital("vmstat.cpu_busy", _SHARE, 0.01, 0.01, "cpu_busy {}", "us + sy", scale=_ALL),
+    _vital("vmstat.cpu_ratio", _SHARE, 1.0, 0.01, "cpu_ratio {}", "busy over busy and idle", scale=_ALL, alerts=False),
+    _vital("vmstat.memory_pressure", _SHARE, 1.0, 0.01, "memory_pressure {}", "avm over avm and fre", scale=_ALL, alerts=False),
+    _vital("vmstat.total_load", _ONE, 1.0, 1.0, "total_load {}", "r + b", alerts=False),
+    _vital("iostat.tps", _PS, 1.0, 5.0, "tps {}", "requests completed"),
+    _vital("iostat.kb_read", _BY, 1024.0, 65536.0, "reads {}", "read in the interval"),
+    _vital("iostat.kb_wrtn", _BY, 1024.0, 65536.0, "writes {}", "written in the interval"),
+    _vital("iostat.service_time", _SEC, 0.001, 0.0005, "service_time {}", "time busy over requests"),
+    _vital("iostat.avg_queue_size", Unit.NONE, 1.0, 0.1, "avg_queue_size {}", "requests waiting or in service"),
+    _vital("iostat.avg_wait_time", _SEC, 0.001, 0.0005, "avg_wait_time {}", "time that a request took"),
+    _vital("iostat.io_throughput", _BY, 1024.0, 4096.0, "io_throughput {}", "bytes over requests", alerts=False),
+    _vital("iostat.queue_efficiency", Unit.NONE, 1.0, 0.1, "queue_efficiency {}", "queue over service time (ms)", alerts=False),
+    _vital("netstat.ipkts", _ONE, 1.0, 1.0, "ipkts {}", "packets in, since boot", tail=Tail.NONE, alerts=False),
+    _vital("netstat.opkts", _ONE, 1.0, 1.0, "opkts {}", "packets out, since boot", tail=Tail.NONE, alerts=False),
+    _vital("netstat.ierrs", _ONE, 1.0, 1.0, "ierrs {}", "errors in, since boot", tail=Tail.NONE, alerts=False),
+    _vital("netstat.oerrs", _ONE, 1.0, 1.0, "oerrs {}", "errors out, since boot", tail=Tail.NONE, alerts=False),
+    _vital("netstat.ipkts_rate", _PS, 1.0, 10.0, "ipkts {}", "packets in", tail=_BOTH),
+    _vital("netstat.opkts_rate", _PS, 1.0, 10.0, "opkts {}", "packets out", tail=_BOTH),
+    _vital("netstat.ierrs_rate", _PS, 1.0, 0.2, "ierrs {}", "errors in"),
+    _vital("netstat.oerrs_rate", _PS, 1.0, 0.2, "oerrs {}", "errors out"),
+    _vital("netstat.net_balance", Unit.NONE, 1.0, 0.1, "net_balance {}", "in less out, over both", tail=Tail.NONE, alerts=False),
+    _vital("netstat.net_total_rate", _PS, 1.0, 10.0, "net_total_rate {}", "packets in and out", tail=_BOTH, alerts=False),
+    _vital("netstat.error_rate", _SHARE, 1.0, 0.01, "error_rate {}", "errors over packets", scale=_ALL, alerts=False),
+    _vital("process.cpu", _SHARE, 0.01, 0.02, "processes use cpu {}", "cpu of all processes, of one cpu", alerts=False),
+    _vital("process.mem", _SHARE, 0.01, 0.01, "processes hold {} of memory", "resident memory of all", scale=_ALL, alerts=False),
+    _vital("process.resource_ratio", Unit.NONE, 1.0, 0.1, "resource_ratio {}", "cpu over mem", alerts=False),
+    _vital("psi.cpu_some", _SHARE, 1.0, 0.01, "cpu pressure {}", "time that some task waited for a cpu", scale=_ALL),
+    _vital("psi.memory_some", _SHARE, 1.0, 0.01, "memory pressure {}", "time that some task waited for memory", scale=_ALL),
+    _vital("psi.memory_full", _SHARE, 1.0, 0.01, "memory stalls {}", "time that all tasks waited for memory", scale=_ALL),
+    _vital("psi.io_some", _SHARE, 1.0, 0.01, "io pressure {}", "time that some task waited for storage", scale=_ALL),
+    _vital("psi.io_full", _SHARE, 1.0, 0.01, "io stalls {}", "time that all tasks waited for storage", scale=_ALL),
+)
+"""By group, in the order in which they are shown."""
+QUANTITY: dict[tuple[str, str], Quantity] = {(q.group, q.name): q for q in QUANTITIES}

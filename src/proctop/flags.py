@@ -118,6 +118,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     where = _Parser(add_help=False)
     host = where.add_argument_group("host")
     flag(host, "source", "--source", metavar="auto|bpf|proc")
+    flag(host, "bpf_memory", "--bpf-memory", action="store_true")
     flag(host, "procfs", "--procfs", metavar="DIR")
     flag(host, "sysfs", "--sysfs", metavar="DIR")
     pace = _Parser(add_help=False)
@@ -141,6 +142,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     flag(show, "threads", "-H", "--threads", action="store_true")
     flag(show, "kernel", "--no-kernel", action="store_false", said="leave out kernel threads")
     flag(show, "columns", "--columns", metavar="NAME,…", type=_names)
+    flag(show, "layout", "--layout", metavar="NAME")
     look = parser.add_argument_group("screen")
     flag(look, "theme", "--theme", metavar="NAME")
     flag(look, "ascii", "--ascii", action="store_true")
@@ -158,7 +160,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     flag(tape, "end", "--end", metavar="TIME")
     batch = parser.add_argument_group("batch mode, for pipes and files")
     flag(batch, "batch", "-b", "--batch", action="store_true")
-    flag(batch, "format", "--format", metavar="table|json|csv")
+    flag(batch, "format", "--format", metavar="table|plain|json|csv")
     flag(batch, "top", "--top", metavar="K", type=int)
     config = parser.add_argument_group("settings file")
     config.add_argument("--config", metavar="FILE", help="read this file instead of the one in the XDG place")
@@ -209,6 +211,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     )
     outputs(commands)
     profile(commands)
+    commands.add_parser("demo", allow_abbrev=False, help="play a bundled recording of a real incident; needs neither root nor trouble")
     commands.add_parser("models", allow_abbrev=False, help="the models: what they are good for, and what they cost")
     return parser, known
 

@@ -6,12 +6,13 @@ One thread asks for frames (``first`` … ``mark``) and for all the rest, and wh
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from proctop.engine import follows, seen_batch, seen_frame
+from proctop.course import trace
+from proctop.engine import follows, ranked, seen_batch, seen_frame
 from proctop.features import first
-from proctop.records import Floats32, Frame, HostRates
+from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
 from proctop.retrace import Position, Retrace
 from proctop.stream.archive import Archive
 from proctop.stream.summary import Mark
@@ -88,6 +89,13 @@ class Player:
         """Of the host at the readings up to and with the one shown, oldest first, at most ``count``, as far as they are at hand."""
         return self._retrace.rates(self._at, count) if self._at is not None else ()
 
+    def series(self, key: ProcKey, begin: float, end: float) -> Iterator[Course | None]:
+        """One process from ``begin`` to ``end`` (wall seconds), newest part first and a slice at a time: as :func:`proctop.course.trace`.
+
+        The position stays. What comes is to be taken between other calls, in the one thread.
+        """
+        return trace(self._archive, key, max(begin, self._begin), min(end, self._end))
+
     # to go somewhere
 
     def first(self) -> Frame | None:
@@ -142,7 +150,8 @@ class Player:
                 return None
             record = self._archive.get(*self._at)
             if record is not None:
-                self._shown = replace(self._shown, history=self._retrace.trail(self._at, record))
+                trail = self._retrace.trail(self._at, record)
+                self._shown = replace(self._shown, history=trail, departed=ranked(self._retrace.departed(self._at), record.seen))
                 return self._shown
         self._archive.refresh()
         self._survey.advance()
@@ -170,7 +179,7 @@ class Player:
             batch = first(prev, idle)
         batch = seen_batch(prev, batch, record)
         self._at, self._marked = place, None
-        self._shown = seen_frame(prev, batch, record, self._retrace.trail(place, record))
+        self._shown = seen_frame(prev, batch, record, self._retrace.trail(place, record), self._retrace.departed(place))
         self._look_ahead()
         return self._shown
 

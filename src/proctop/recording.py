@@ -52,8 +52,8 @@ class RecordingEngine(Engine):
         keeper: of what the detector learned.
     """
 
-    def __init__(self, detector: Detector, load: Callable[[str], Tape], keeper: Keeper | None = None) -> None:
-        super().__init__(detector)
+    def __init__(self, detector: Detector, load: Callable[[str], Tape], keeper: Keeper | None = None, *, budget: float = 6.0) -> None:
+        super().__init__(detector, budget=budget)
         self._load = load
         self._keeper = keeper
         self._stepping = threading.Lock()

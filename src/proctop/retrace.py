@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from proctop.departures import Ended, fading, fresh, gather
 from proctop.engine import follows, unscored
 from proctop.features import align, still
-from proctop.records import Floats32, HostCounters, HostRates, Reading, Trail
+from proctop.records import Departed, Floats32, HostCounters, HostRates, Reading, Trail
 from proctop.stream.archive import Archive
 from proctop.stream.decoded import Segment
 from proctop.stream.seen import Record
@@ -25,6 +26,8 @@ _READINGS = 8
 """Decoded in a slice."""
 
 _RATES = 4 * LENGTH
+
+_ENDED = 4 * LENGTH
 
 Position = tuple[Segment, int]
 """A segment, and which of its readings, from 0."""
@@ -62,6 +65,7 @@ class Retrace:
         self._held = 0
         self._lengths: OrderedDict[Segment, int] = OrderedDict()  # of segments that cannot grow
         self._rates: OrderedDict[Position, HostRates] = OrderedDict()
+        self._ended: OrderedDict[Position, Ended | None] = OrderedDict()
         self._place: Position | None = None  # of the trail made last
         self._wanted: Position | None = None  # the next reading to decode for it
         self._tried: set[Segment] = set()
@@ -187,6 +191,39 @@ class Retrace:
             now = before
         return found[::-1]
 
+    def departed(self, place: Position) -> Departed | None:
+        """Who ended in the last seconds before a reading, as far back as is at hand; what is missing is in the trail that is wanted."""
+        if (now := self._glimpse(place)) is None:
+            return None
+        path: list[tuple[Position, Position | None]] = []
+        at: Position | None = place
+        glimpse = now
+        while at is not None and fresh(glimpse.reading.mono, now.reading):
+            before = self._held_before(at)
+            if before is not None:
+                then = self._glimpses.get(before)
+                if then is None:
+                    break
+                if not follows(then.reading, glimpse.reading):
+                    before = None
+                glimpse = then
+            path.append((at, before))
+            at = before
+        found = [self._ends(at, before) for at, before in reversed(path)]
+        return fading([ended for ended in found if ended is not None], now.reading)
+
+    def _ends(self, place: Position, before: Position | None) -> Ended | None:
+        """Who ended between two readings."""
+        if place not in self._ended:
+            record = self._archive.get(*place)
+            past = None
+            if record is not None and record.reading.exits and before is not None:
+                past = self._archive.get(*before)
+            self._ended[place] = None if record is None else gather(None if past is None else past.reading, record.reading)
+            if len(self._ended) > _ENDED:
+                self._ended.popitem(last=False)
+        return self._ended[place]
+
     def _held_before(self, place: Position) -> Position | None:
         """As :meth:`before`, without decoding: reading -1 of a segment is its last, whichever that is."""
         segment, k = place
@@ -235,7 +272,18 @@ def _glimpse(record: Record, idle: Floats32 | None) -> _Glimpse:
         idle = np.full(n, np.nan, dtype=np.float32)
     rank = seen.scores.rank if seen is not None else unscored(n).rank
     bare = replace(
-        reading, counters=_NOTHING, labels=(), host=_NO_HOST, cgroups={}, gaps=(), exits=(), changed=None, threads=None, notes=()
+        reading,
+        counters=_NOTHING,
+        labels=(),
+        host=_NO_HOST,
+        cgroups={},
+        gaps=(),
+        exits=(),
+        changed=None,
+        threads=None,
+        ended=None,
+        wchan={},
+        notes=(),
     )
     top = float(np.fmax.reduce(rank)) if n else float("nan")
     return _Glimpse(bare, rank, idle, top)

@@ -17,7 +17,7 @@ from proctop.scoring.catalogue import SCOPES, wrong
 if TYPE_CHECKING:
     from proctop.view.rows import ViewState
 
-FORMATS = ("table", "json", "csv")
+FORMATS = ("table", "plain", "json", "csv")
 SOURCES = ("auto", "bpf", "proc")
 NAMED = "auto"
 """Record to a file named after host and time."""
@@ -130,6 +130,10 @@ class Settings:
     color: bool = _setting(True, "use colours; NO_COLOR in the environment turns them off too")
     mouse: bool = _setting(True, "take mouse clicks; false leaves them to the terminal, to select text")
     readonly: bool = _setting(False, "leave out signals and renice")
+    layout: str = _setting("", "begin with this layout, saved in the column chooser (F2)")
+    clipboard: bool = _setting(True, "let y put text on the terminal's clipboard (OSC 52)")
+    toasts: bool = _setting(True, "announce new alerts in a corner of the screen (the key ! silences them)")
+    hints: bool = _setting(True, "show new users a line of hints, once")
     alerts: str = _setting(
         "6/h", "false alerts to accept, per hour (h) or day (d); fewer than some six an hour take a day of history to keep", _budget
     )
@@ -139,11 +143,16 @@ class Settings:
     )
     scope: str = _setting("global", "how many models: global, or one per container, image, comm or process", one_of(SCOPES, "scope"))
     source: str = _setting("auto", "where readings come from: auto (best available), bpf or proc", one_of(SOURCES, "source"))
+    bpf_memory: bool = _setting(
+        False, "count page faults by mode and memory calls by eBPF; every system call of the host then takes some 0.15 µs longer"
+    )
     procfs: str = _setting("/proc", "where the host's procfs is mounted")
     sysfs: str = _setting("/sys", "where the host's sysfs is mounted")
     host_command: str = _setting("proctop", "how the shell of the other end of --host is to call proctop", _called)
-    format: str = _setting("table", "output of batch mode: table, json or csv", one_of(FORMATS, "format"))
+    format: str = _setting("table", "output of batch mode: table, plain (a sentence per process), json or csv", one_of(FORMATS, "format"))
     top: int = _setting(0, "processes that batch mode prints per reading, 0 = all", within(0, 10_000_000))
+
+    keys: tuple[tuple[str, str], ...] = _setting((), 'other keys for actions: help = "f1,?" (the names stand in the README)')
 
     pids: tuple[int, ...] = _setting((), "show only these processes", file=False)
     batch: bool = _setting(False, "print readings instead of showing a screen", file=False)
@@ -220,11 +229,20 @@ def default_path(environ: Mapping[str, str]) -> str:
     return os.path.join(base, "proctop", "config.toml")
 
 
-def state_path(environ: Mapping[str, str], hostname: str) -> str:
-    """The XDG place of what is kept of a host, and the beginning of its name: ``$XDG_STATE_HOME/proctop/HOST``."""
+def state_folder(environ: Mapping[str, str]) -> str:
+    """The XDG place of what is kept: ``$XDG_STATE_HOME/proctop``."""
     base = environ.get("XDG_STATE_HOME", "")
-    folder = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
-    return os.path.join(folder, "proctop", file_name(hostname))
+    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.local/state"), "proctop")
+
+
+def layouts_path(environ: Mapping[str, str]) -> str:
+    """Where the column chooser keeps layouts."""
+    return os.path.join(state_folder(environ), "layouts.json")
+
+
+def state_path(environ: Mapping[str, str], hostname: str) -> str:
+    """Where something of a host is kept, and the beginning of its name: ``$XDG_STATE_HOME/proctop/HOST``."""
+    return os.path.join(state_folder(environ), file_name(hostname))
 
 
 def read_file(path: str, *, required: bool) -> dict[str, Any]:
@@ -263,7 +281,10 @@ def _known(key: str, path: str) -> bool:
 def _typed(key: str, value: Any, where: str) -> Any:
     """``value`` as the type of the default, checked against the row's bounds."""
     default = getattr(DEFAULTS, key)
-    if isinstance(default, tuple):
+    if key == "keys":
+        wanted, fits = "a table of strings", isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        value = list(value.items()) if fits else value
+    elif isinstance(default, tuple):
         wanted, fits = "a list of strings", isinstance(value, list) and all(isinstance(v, str) for v in value)
     elif isinstance(default, bool):
         wanted, fits = "true or false", isinstance(value, bool)
@@ -296,11 +317,11 @@ def documented() -> str:
     import json
 
     lines = ["# proctop settings. Flags win over this file; every value here is the default."]
-    for name in _FILE:
+    for name in (name for name in _FILE if name != "keys"):
         default = getattr(DEFAULTS, name)
         # JSON spells strings, numbers, booleans and lists as TOML does.
         lines += ["", f"# {help_of(name)}", f"{name} = {json.dumps(list(default) if isinstance(default, tuple) else default)}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", f"# {help_of('keys')}", "[keys]"]) + "\n"  # a table takes all that follows it
 
 
 def utf8(environ: Mapping[str, str]) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from proctop.features import GAP
+from proctop.hosttables import measure
 from proctop.records import DiskCounters, Floats, HostCounters, HostRates, NetCounters, Pressure, Reading
 
 _NAN = float("nan")
 _PARTS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # guest time is part of user
 _IDLE = [3, 4]
-_VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault")
+_VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "pgsteal_kswapd", "pgsteal_direct")
 # Traffic of these passes another interface too; counted only where there is nothing else.
 _INNER = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "ifb", "tun", "tap")
 
@@ -92,7 +94,7 @@ def host_rates(prev: Reading | None, cur: Reading) -> HostRates:
     memory = now.memory
     total, free = _known(memory.get("MemTotal")), _known(memory.get("MemAvailable", memory.get("MemFree")))
     swap, swap_free = _known(memory.get("SwapTotal")), _known(memory.get("SwapFree"))
-    return HostRates(
+    rates = HostRates(
         cpu=float(busy[0]) if busy.size else _NAN,
         cores=busy[1:],
         parts=dict(zip(_PARTS, parts.tolist(), strict=True)),
@@ -110,5 +112,9 @@ def host_rates(prev: Reading | None, cur: Reading) -> HostRates:
         forks=_rate(before.forks, now.forks, dt),
         switches=_rate(before.switches, now.switches, dt),
         interrupts=_rate(before.interrupts, now.interrupts, dt),
+        births=_rate(before.births, now.births, dt),
+        execs=_rate(before.execs, now.execs, dt),
+        exits=_rate(before.exits, now.exits, dt),
         vmstat={name: _rate(before.vmstat.get(name, -1), value, dt) for name, value in now.vmstat.items() if name in _VMSTAT},
     )
+    return replace(rates, vitals=measure(before, now, rates, dt))

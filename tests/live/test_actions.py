@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from proctop.actions import ActionFailed, Actions, Detail
+from proctop.actions import ActionFailed, Actions
+from proctop.inspection import Detail
 from proctop.records import ProcKey
 
 Require = Callable[[str, str], None]
@@ -177,19 +178,87 @@ def test_read_only_looks_and_changes_nothing(sleeper: subprocess.Popen[bytes]) -
     assert alive(sleeper)
 
 
-def test_a_closer_look(actions: Actions, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, open(tmp_path / "held", "w"):
-        detail = actions.detail(key_of(os.getpid()))
+def test_a_closer_look(actions: Actions) -> None:
+    detail = actions.detail(key_of(os.getpid()))
     me = psutil.Process()
     assert detail.exe == me.exe()
     assert detail.cwd == os.getcwd()
     assert detail.parents[0] == (os.getppid(), psutil.Process(os.getppid()).name())
-    assert detail.files is not None
-    assert detail.files >= 1
-    assert f"tcp 127.0.0.1:{server.getsockname()[1] if server.fileno() >= 0 else ''}" in "\n".join(detail.connections or ())
     assert detail.affinity == tuple(me.cpu_affinity())
     assert detail.created == me.create_time()
+    waited = dict(detail.delays.waited)
+    if waited:
+        assert 0 < waited["ran"] <= sum(os.times()[:2]) + 0.1
+        assert (waited["block io"] != waited["block io"]) == bool(detail.delays.note)
+    else:
+        assert "CAP_NET_ADMIN" in detail.delays.note
 
 
 def test_the_environment_is_no_part_of_it() -> None:
-    assert {f.name for f in fields(Detail)} == {"exe", "cwd", "parents", "files", "connections", "affinity", "created"}
+    assert {f.name for f in fields(Detail)} == {"exe", "cwd", "root", "parents", "affinity", "created", "mono", "delays"}
+
+
+def test_what_a_process_holds(actions: Actions, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        held.open("w") as file,
+        (tmp_path / "\x1b]0;gone").open("w+") as gone,
+    ):
+        client.sendall(b"x" * 1000)
+        file.write("y" * 12)
+        file.flush()
+        os.unlink(gone.name)
+        told = actions.holdings(key_of(os.getpid()))
+        files = {file.fd: file for file in told.files}
+        assert (files[file.fileno()].path, files[file.fileno()].size, files[file.fileno()].position) == (str(held), 12, 12)
+        assert files[file.fileno()].mode == "w" and not files[file.fileno()].deleted
+        assert files[gone.fileno()].deleted and files[gone.fileno()].mode == "rw"
+        assert files[gone.fileno()].path == f"{tmp_path}/�]0;gone"
+        sockets = {fd: one for one in told.sockets for fd in one.fds}
+        listens, sends = sockets[server.fileno()], sockets[client.fileno()]
+    assert (listens.state, listens.local, listens.remote) == ("LISTEN", f"127.0.0.1:{server_port(listens.local)}", "")
+    assert listens.backlog is not None and listens.backlog[0] == 1
+    assert (sends.state, sends.remote, sends.backlog) == ("ESTABLISHED", listens.local, None)
+    assert sends.sent in (None, 1000, 1001) and sends.unread == 0
+
+
+def server_port(address: str) -> str:
+    return address.rpartition(":")[2]
+
+
+def test_an_environment_is_masked_clean_and_in_order(actions: Actions) -> None:
+    hostile = {
+        "PGPASSWORD": "hunter2 and more",
+        "URL": "postgres://me:hunter2@db/shop",
+        "HOME": "/x\x1b[2J",
+        "A\x1b": "\u202egnp",
+        "EMPTY": "",
+        "TOKEN": "",
+        "GH": "ghp_" + "a" * 36,
+    }
+    code = "print('up', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=hostile) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"up\n"
+        told = actions.environment(key_of(child.pid))
+        child.kill()
+    values = dict(told.values)
+    assert values["PGPASSWORD"] == "***" and values["URL"] == "postgres://me:***@db/shop" and values["GH"] == "***"
+    assert values["HOME"] == "/x�[2J" and values["A�"] == "�gnp" and values["EMPTY"] == values["TOKEN"] == ""
+    assert told.masked == {"PGPASSWORD", "URL", "GH"}
+    assert [name for name, _ in told.values] == sorted(values)
+
+
+def test_what_is_not_permitted_to_see_says_so(actions: Actions) -> None:
+    first = key_of(1)
+    assert told_to_nobody(lambda: actions.environment(first)).endswith("environment of pid 1: that takes its user or root")
+    assert told_to_nobody(lambda: actions.holdings(first)).endswith("descriptors of pid 1: that takes its user or root")
+
+
+def test_a_stranger_is_not_looked_at(actions: Actions, sleeper: subprocess.Popen[bytes]) -> None:
+    key = key_of(sleeper.pid)
+    stranger = key._replace(start=key.start - 1)
+    for look in (actions.holdings, actions.environment, actions.detail):
+        with pytest.raises(ActionFailed, match=f"pid {key.pid} has exited"):
+            look(stranger)

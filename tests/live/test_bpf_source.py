@@ -24,6 +24,7 @@ from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
 from proctop.kernel.host import Host
 from proctop.kernel.procfs import GRAIN
 from proctop.records import Exit, Floats, ProcKey, Reading
+from proctop.sources.feeds import Found
 from proctop.sources.live import LiveSource
 
 TIMES = ("utime", "stime", "cutime", "run_ns", "wait_ns")
@@ -39,7 +40,7 @@ def opened(require: Require) -> Iterator[Open]:
             feed = Feed.open(Host.this(), faults=False)
             require("ebpf", next(iter(feed.why.values())) if isinstance(feed, Unavailable) else "; ".join(feed.refused.values()))
             assert isinstance(feed, Feed)
-            source = LiveSource(Host.this(), feed=feed)
+            source = LiveSource(Host.this(), found=Found(feed))
             stack.callback(source.close)
             return source, feed
 
@@ -110,7 +111,7 @@ def test_200_processes_under_load_agree_with_proc(opened: Open, tmp_path: Path) 
                 assert (low[row] <= alone[row] + off).all() and (alone[row] <= high[row] + off).all(), name
             ours = rows_of(middle, pids)
             crowds = np.arange(len(pids)) % 10 == 0
-            assert (ours[COUNTER["vctx"], crowds] > rows_of(after, pids)[COUNTER["vctx"], crowds]).all()  # all threads, not the main one
+            assert (ours[COUNTER["vctx"], crowds] > rows_of(before, pids)[COUNTER["vctx"], crowds]).all()  # all threads, not the main one
         labels = {
             source.name: {pid: reading.labels[row_of(reading, pid)] for pid in pids} for source, reading in ((proc, after), (bpf, middle))
         }

@@ -130,7 +130,7 @@ def test_any_session_makes_a_sound_table(session: list[Frame]) -> None:
     for frame in session:
         rows = arranger.arrange(frame, ViewState(kernel=True))
         count += len(rows)
-        text += events.lines(frame, np.ones(len(frame.batch), np.bool_))
+        text += events.lines(frame, lambda each: np.ones(len(each.batch), np.bool_))
         table += lines.as_csv(frame, rows, guard=True)
         json.loads(lines.as_json(frame, rows), parse_constant=_never)
     for written, width, size in ((text, len(COLUMNS), events.rows), (table, len(lines.CSV_COLUMNS), count)):

@@ -23,7 +23,7 @@ from proctop.scoring.baseline import Baseline
 from proctop.stream.packer import Packer
 from proctop.stream.reader import Reader
 from proctop.stream.seen import Record
-from proctop.tui.screens.pages import _often
+from proctop.view.detail import _often
 from proctop.view import table, values
 from proctop.view.cells import ASCII, UNICODE
 from proctop.view.rows import Arranger, ViewState

@@ -167,7 +167,9 @@ def judged(rng: np.random.Generator, reading: Reading) -> Seen:
     wall = reading.wall
     alerts = tuple(
         AlertEvent(
-            ProcKey(k, 5), text(rng), None, wall, wall, wall + float(rng.random()), number(rng), number(rng), (reason(),), k % 2 == 0
+            *(ProcKey(k, 5), text(rng), None, wall, wall, wall + float(rng.random()), number(rng), number(rng), (reason(),)),
+            open=k % 2 == 0,
+            accepted=bool(rng.random() < 0.3),
         )
         for k in range(rng.integers(0, 4))
     )

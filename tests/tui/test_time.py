@@ -21,7 +21,8 @@ from proctop.stream import WriteFailed
 from proctop.tui.app import Proctop
 from proctop.tui.commands import Palette
 from proctop.tui.moments import Fetched
-from proctop.tui.screens.pages import Help, ProcessDetail
+from proctop.tui.screens.help import Help
+from proctop.tui.screens.detail import ProcessDetail
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.tui.widgets.timeline import Timeline
 from scenes import Recorded
@@ -355,7 +356,7 @@ async def test_the_detail_follows_the_moment() -> None:
     there = past()
     async with live(there) as pilot:
         proctop(pilot).main.query_one(ProcessTable).select(WORKER)
-        await pilot.press("enter")
+        await pilot.press("enter", "2")
         screen = pilot.app.screen
         assert isinstance(screen, ProcessDetail)
         await pilot.pause(0.1)
@@ -363,7 +364,10 @@ async def test_the_detail_follows_the_moment() -> None:
         await pilot.press("left_parenthesis")
         await settle(pilot, 50)
         said = [cell.text for cells in screen.text(100) for cell in cells]
-        assert any("writes 38 MB/s" in text for text in said) and any("told of now only" in text for text in said)
+        await pilot.press("1")
+        assert any("Writes 38 MB/s" in cell.text for cells in screen.text(100) for cell in cells)
+        await pilot.press("2")
+        assert any("told of now only" in text for text in said)
         assert not any("/usr/local/bin" in text for text in said)
         assert "paused 9s ago" in lines_of(screen)
         await pilot.press("right_curly_bracket")
@@ -380,7 +384,7 @@ async def test_a_detail_opened_in_the_past_looks_closer_once_it_is_now() -> None
         await pilot.press("left_curly_bracket")
         await settle(pilot, 0)
         proctop(pilot).main.query_one(ProcessTable).select(WORKER)
-        await pilot.press("enter")
+        await pilot.press("enter", "2")
         screen = pilot.app.screen
         assert isinstance(screen, ProcessDetail)
         assert any("told of now only" in cell.text for cells in screen.text(100) for cell in cells)

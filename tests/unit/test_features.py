@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proctop.features import derive
+from proctop.features import brief, derive, ends, still
 from proctop.fields import COUNTER, FEATURE, FEATURES, Kind
-from proctop.records import Batch, Reading
+from proctop.records import Batch, Exit, Label, ProcKey, Reading
 from traffic import MB, MS, Host
 
 RATES = [i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)]
@@ -211,3 +211,84 @@ def test_a_hint_of_what_changed_changes_nothing() -> None:
     for with_hints, without in zip(*(session(*readings) for readings in said), strict=True):
         np.testing.assert_array_equal(with_hints.values, without.values)
         np.testing.assert_array_equal(with_hints.active, without.active)
+
+
+def test_demand_is_cpu_used_and_waited_for() -> None:
+    host = Host()
+    host.born(10)
+    host.born(11, wait_ns=np.nan)
+    first = host.read()
+    for pid in (10, 11):
+        host.did(pid, run_ns=300 * MS, wait_ns=500 * MS)
+    batch = session(first, host.read())[-1]
+    assert value(batch, "demand") == pytest.approx(0.8)
+    assert np.isnan(value(batch, "demand", 1)) and value(batch, "cpu", 1) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("hints", [True, False])
+def test_another_source_means_other_switches_and_waits_for_one_interval(hints: bool) -> None:
+    host = Host(hints=hints)
+    for pid in (10, 11, 12):
+        host.born(pid, threads=1.0 + (pid == 11), utime=MS)
+    readings = [host.read(), host.read()]
+    host.did(11, vctx=5000, nvctx=300, wait_ns=2e9, run_ns=80e9, utime=5 * MS)  # all threads now, and finer than ticks
+    host.did(12, vctx=3, run_ns=200 * MS, utime=200 * MS, wchar=4096, minflt=9)
+    host.born(13, age=-0.5, vctx=4, run_ns=50 * MS)
+    readings.append(replace(host.read(), source="other"))
+    host.did(11, vctx=7, run_ns=MS, wait_ns=MS)
+    readings.append(replace(host.read(), source="other"))
+    batches = session(*readings)
+    change, after = batches[2:]
+    for name in ("vctx", "nvctx", "run_wait", "demand"):
+        assert np.isnan([value(change, name, row) for row in range(3)]).all() and value(change, name, 3) >= 0
+        assert not np.isnan(after.values[FEATURE[name]]).any()
+    assert change.active.tolist() == [False, False, True, True] and [value(change, "idle_s", row) for row in range(4)] == [2, 2, 0, 0]
+    assert [value(change, "cpu", row) for row in range(3)] == pytest.approx([0, 0.005, 0.2])
+    assert value(change, "wchar", 2) == 4096 and value(change, "minflt", 2) == 9 and value(change, "vctx", 3) == 8
+    assert [value(after, "vctx", row) for row in range(4)] == [0, 7, 0, 0] and after.active.tolist() == [False, True, False, False]
+    for before, reading, then, now in zip(readings, readings[1:], batches, batches[1:], strict=False):
+        np.testing.assert_array_equal(still(before, reading, then.values[FEATURE["idle_s"]]), now.values[FEATURE["idle_s"]])
+
+
+def gone(reading: Reading, pid: int, age: float, ppid: int = 10) -> Exit:
+    """The end of a process that was born ``age`` seconds before ``reading``."""
+    return Exit(ProcKey(pid, round((reading.boot - age) * reading.info.ticks)), ppid, Label("brief"), 0)
+
+
+def test_children_too_brief_to_be_seen_are_forks_of_their_parent() -> None:
+    host = Host()
+    host.born(10)
+    host.born(11, ppid=10, age=0.4)
+    host.born(12, ppid=10)
+    first = host.read()
+    host.gone(11, 12)
+    host.born(13, ppid=10, age=-0.2)
+    reading = host.read(2.0)
+    seen = [Exit(first.key(row), 10, Label("work"), 0) for row in (1, 2)]  # were rows
+    late = gone(reading, 20, 5.0)  # told of late
+    short = [gone(reading, 1000 + k, 1.0 + k / 1000) for k in range(400)]
+    batch = session(first, replace(reading, exits=(*seen, late, *short, gone(reading, 2000, 0.5, ppid=77))))[-1]
+    assert batch.pid.tolist() == [10, 13] and batch.values[FEATURE["forks"]].tolist() == [401 / 2, 0]
+    assert value(batch, "children") == 1
+
+
+def test_what_the_ended_did_in_the_interval() -> None:
+    host = Host()
+    host.born(10, run_ns=100 * MS, wchar=1000, threads=2)
+    first = host.read()
+    host.gone(10)
+    host.born(12)
+    reading = host.read(2.0)
+    ended = np.zeros((len(COUNTER), 3))
+    ended[COUNTER["run_ns"]] = [500 * MS, 60 * MS, 9e9]
+    ended[COUNTER["wait_ns"]] = [0, 20 * MS, 0]
+    ended[COUNTER["wchar"]] = [5000, 400, 1e9]
+    reading = replace(reading, exits=(Exit(first.key(0), 1, Label("work")), gone(reading, 20, 0.01), gone(reading, 21, 60)), ended=ended)
+    assert brief(first, reading).tolist() == [False, True, False]
+    did = ends(first, reading)
+    assert did[FEATURE["cpu"]].tolist() == pytest.approx([0.2, 0.03, np.nan], nan_ok=True)
+    assert did[FEATURE["wchar"]].tolist() == pytest.approx([2000, 200, np.nan], nan_ok=True)
+    assert did[FEATURE["demand"], 1] == pytest.approx(0.04) and np.isnan(did[FEATURE["rss"]]).all()
+    for nothing in (replace(reading, ended=None), replace(reading, mono=first.mono), replace(reading, mono=first.mono + 99)):
+        assert np.isnan(ends(first, nothing)).all() and ends(first, nothing).shape == did.shape
+    assert np.isnan(ends(first, replace(reading, source="other"))[:, 0]).all()  # what was counted before means another thing

@@ -47,7 +47,7 @@ def test_it_counts_what_is_there(recording: Path) -> None:
     info = examine(str(recording))
     assert (info.readings, info.segments, info.files, info.boots) == (150, 3, 1, 1)
     assert info.samples == 3 * 150 + 50
-    assert (info.most, info.processes) == (4, 3 + 50)
+    assert (info.most, info.processes, info.exits) == (4, 3 + 50, 50)
     assert (info.holes, info.lost, info.late) == (1, 31.0, 2)
     assert (info.damaged, info.skipped, info.torn) == (0, 0, False)
     assert (info.scored, info.redacted, info.format) == (150, True, f"{MAJOR}.{MINOR}")
@@ -121,7 +121,7 @@ def test_json_has_everything(recording: Path, capsys: pytest.CaptureFixture[str]
     assert cli.main(["info", str(recording), "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["first"] == "2023-11-14T23:15:00.000Z"
-    assert (told["readings"], told["processes"], told["interval"]) == (150, 53, 1.0)
+    assert (told["readings"], told["processes"], told["exits"], told["interval"]) == (150, 53, 50, 1.0)
     assert told["bytes_per_sample"] > 0
 
 
@@ -129,7 +129,7 @@ def test_text_is_a_line_for_each_thing(recording: Path, capsys: pytest.CaptureFi
     assert cli.main(["info", str(recording)]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert lines["readings"] == "150, every 1 s"
-    assert lines["processes"] == "4 at most, 3 on average, 53 in all"
+    assert lines["processes"] == "4 at most, 3 on average, 53 in all, 50 ended"
     assert lines["damage"] == "none"
     assert lines["gaps"] == "1, 31s without readings"
 

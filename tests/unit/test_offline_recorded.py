@@ -32,7 +32,7 @@ def host_counters(k: int) -> HostCounters:
         tasks_blocked=2,
         switches=1000 * k,
         interrupts=500 * k,
-        vmstat={"pswpin": 6 * k, "pswpout": 0},
+        vmstat={"pswpin": 6 * k, "pswpout": 0, "pgsteal_kswapd": 10 * k, "pgsteal_direct": 2 * k},
         disks={
             "sda": DiskCounters(10 * k, 40 * KIB * k, 20 * k, 30 * k, 80 * KIB * k, 100 * k, 0, 200 * k, 1500 * k),
             "sdb": DiskCounters(*[0] * 9),
@@ -72,7 +72,7 @@ def test_the_columns_are_the_tools_own(recording: str) -> None:
         assert (np.diff(table.time) != 0).all()
     usual = {name: values[5] for name, values in tables["vmstat"].columns.items()}
     assert usual == pytest.approx(
-        {"r": 3, "b": 2, "avm": 6 << 20, "fre": 4 << 20, "pi": 6, "po": 0, "interface_in": 500, "cs": 1000, "us": 15, "sy": 10, "idle": 60}
+        {"r": 3, "b": 2, "avm": 6 << 20, "fre": 4 << 20, "pi": 6, "po": 0, "fr": 12, "interface_in": 500, "cs": 1000, "us": 15, "sy": 10, "idle": 60}
     )
     disk = tables["iostat"]
     assert disk.entities == ("sda", "sdb")

@@ -134,7 +134,7 @@ def test_a_file_covers_an_hour_at_most(tmp_path: Path) -> None:
 def test_each_file_ends_with_a_summary(tmp_path: Path) -> None:
     with Writer(f"{tmp_path}/") as writer:
         for seq in range(0, 2 * 3600, 600):
-            writer.write(frame(seq))
+            writer.write(frame(seq, interval=600.0))
     assert [path.read_bytes().count(frames.SUMMARY) for path in recordings(tmp_path)] == [1, 1]
 
 

@@ -55,7 +55,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ('columns = ["pid", "comand"]', 'columns: no column "comand"; did you mean "command"?'),
         ('sort = "cpuu"', 'sort: no column "cpuu"; did you mean "cpu"?'),
         ('model = "basline"', 'model: no model "basline"; did you mean "baseline"?'),
-        ('format = "xml"', 'format: no format "xml"; there are table, json, csv'),
+        ('format = "xml"', 'format: no format "xml"; there are table, plain, json, csv'),
         ('alerts = "often"', 'alerts: "often" is no budget; give for example "6/h" or "10/d"'),
         ('alerts = "0/h"', 'alerts: "0/h" is no budget'),
         ("interval = x", "(at line 1, column"),

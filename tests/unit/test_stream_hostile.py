@@ -146,6 +146,8 @@ HOSTILE = [
     ("WCHAN", body(1, b"\0", [9999])),
     ("WCHAN", body(1, b"\0", [-1])),
     ("WCHAN", body(1 << 40)),
+    ("ACCEPTED", b""),
+    ("ACCEPTED", body(1, b"\1")),
     ("CHURN", b""),
     ("CHURN", body([0, 0])),
     ("CHURN", body([0, -1, 0])),
@@ -177,7 +179,7 @@ def test_numbers_without_names_are_damage(tmp_path: Path) -> None:
 def test_the_sections_above_are_hostile_for_what_they_say_only(tmp_path: Path) -> None:
     """The same readings, and the empty forms of what the list bends, are read."""
     good = {"RANKS": NO_RANKS + body(0, 0), "SEEN": said(1, [], [RAW]), "IDLE": body(1, bytes(4), b"\0\0")}
-    good |= {"ENDED": b"\0" + body(0), "WCHAN": body(1, b"\1", [0]), "CHURN": body([1, 1, 0])}
+    good |= {"ACCEPTED": body(1, b"\0"), "ENDED": b"\0" + body(0), "WCHAN": body(1, b"\1", [0]), "CHURN": body([1, 1, 0])}
     for name, harmless in good.items():
         records, reader = read(tmp_path / "a", segment(*plain(0, bent=0, **{name: harmless})))
         assert len(records) == 1, name

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from frames import Proc, build
-from proctop.fields import COUNTERS
+from proctop.fields import COUNTERS, Cost
 from proctop.records import Container, HostInfo, Label, Reading
 from proctop.sources.replay import ReplaySource
 from proctop.stream import MAJOR, Damaged, FormatError, StreamError, frames
@@ -113,6 +113,34 @@ def test_the_golden_file_of_minor_1_reads() -> None:
     assert [shown(r) for r in records] == expected["seen"]
     data = (folder / "format-1.1.proctop").read_bytes()
     assert [noted(Summary.from_bytes(body)) for body in summaries(data)] == expected["summaries"]
+
+
+def test_the_golden_file_of_minor_2_reads() -> None:
+    """With totals of exits, waits, churn, counters of bpf and accepted alerts; not to be written again once it was released."""
+    folder = Path(__file__).parent.parent / "data"
+    with Reader(str(folder / "format-1.2.proctop")) as reader:
+        records = list(reader)
+        assert not reader.damage
+    expected = json.loads((folder / "format-1.2.json").read_text())
+    assert [summary(r.reading) for r in records] == expected["readings"]
+    assert [shown(r) for r in records] == expected["seen"]
+    assert [more(r) for r in records] == expected["more"]
+    data = (folder / "format-1.2.proctop").read_bytes()
+    assert [noted(Summary.from_bytes(body)) for body in summaries(data)] == expected["summaries"]
+
+
+def more(r: Record) -> dict[str, Any]:
+    """What came with minor 2."""
+    reading, host = r.reading, r.reading.host
+    ended = [] if reading.ended is None else reading.ended.T.tolist()
+    names = [c.name for c in COUNTERS]
+    return {
+        "ended": [{name: value for name, value in zip(names, column, strict=True) if value == value} for column in ended],
+        "wchan": [[row, name] for row, name in reading.wchan.items()],
+        "churn": [host.births, host.execs, host.exits],
+        "bpf": {c.name: str(float(np.nansum(reading.counters[k]))) for k, c in enumerate(COUNTERS) if c.cost == Cost.BPF},
+        "accepted": [event.accepted for event in r.seen.alerts] if r.seen else [],
+    }
 
 
 def summaries(data: bytes) -> list[bytes]:

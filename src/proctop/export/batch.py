@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
 from typing import Protocol, TextIO
@@ -50,7 +51,7 @@ def run(
     """Write one frame after the other, each flushed; the exit code.
 
     Args:
-        format: ``"table"``, ``"json"`` (one object a line) or ``"csv"``.
+        format: ``"table"``, ``"plain"`` (a sentence per process), ``"json"`` (one object a line) or ``"csv"``.
         count: frames to write, None = until there are no more or SIGINT.
         top: processes of each frame, 0 = all.
         width, columns: of the table; 0 = lines of any length, empty = the default layout.
@@ -62,7 +63,7 @@ def run(
     written = 0
     try:
         for frame in frames:
-            text = write(frame, arranger.arrange(frame, state), written == 0)
+            text = write(frame, arranger.arrange(replace(frame, departed=None), state), written == 0)  # who ended is no process
             if (failure := _put(out, text)) is not None:
                 return failure
             written += 1
@@ -80,6 +81,10 @@ def _writer(format: str, top: int, width: int, columns: Sequence[Column], ascii:
 
         draw = partial(table.as_table, top=top, width=width, columns=columns or table.DEFAULT, ascii=ascii)
         return lambda frame, rows, first: draw(frame, rows)
+    if format == "plain":
+        from proctop.export import plain
+
+        return lambda frame, rows, first: plain.as_plain(frame, rows, top, ascii=ascii)
     from proctop.export import lines
 
     if format == "json":

@@ -1,40 +1,47 @@
 """Frames as an events table, with the 25 columns of :data:`proctop.sources.events.COLUMNS`: what an event collector would have exported.
 
-One row per process and interval, for the processes that have an interval behind them. What each column holds:
+One row per process and interval, for the processes that have an interval behind them, and one for the last interval of each that ended,
+where its totals are told: so the rows of a process that was born while it was recorded add up to them. What each column holds:
 
-- ``cpu_ns`` is the time on a cpu: the run time of the scheduler for a process of one thread, else user and system time (in clock ticks).
+- ``cpu_ns`` is the time on a cpu: the run time of the scheduler, by bpf of all threads, else of a process of one thread; else user and
+  system time (in clock ticks).
 - ``bytes_read`` and ``bytes_written`` are what read and write calls moved (``rchar``, ``wchar``) and not what reached a disk: such tables
   show equal numbers of both for processes that only pass bytes on.
-- ``cgroup_name`` is the last part of the path. ``isActive`` is 1 for what did anything. ``wall_time_dt`` is in UTC.
-- :data:`ABSENT` says what stays empty, and why.
+- ``user_faults``, ``kernel_faults`` and ``vm_*`` are what the counters of these names rose by; only bpf counts them.
+- ``cgroup_name`` is the last part of the path. ``isActive`` is 1 for what did anything, or ended. ``wall_time_dt`` is in UTC.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import StringIO
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from proctop.export.ended import LastIntervals
 from proctop.export.guard import guarded
 from proctop.features import cpu_spent
 from proctop.fields import COUNTER
-from proctop.records import Bools, Container, Floats, Frame, Index, Label, Reading
-from proctop.sources.events import COLUMNS
+from proctop.records import Bools, Container, Floats, Frame, Index, Label
+from proctop.sources.events import COLUMNS, FEATURES
 
-ABSENT = {
-    "gid, user_pid, user_ppid, cgroup_id": "not recorded",
-    "user_faults, kernel_faults": "the kernel counts both as one",
-    "vm_mmap_bytes, vm_munmap_bytes, vm_brk_grow_bytes, vm_brk_shrink_bytes": "only a trace of system calls tells",
-}
-"""Columns that are always empty, and why."""
-
+_NEVER = "gid, user_pid, user_ppid, cgroup_id"
+_COUNTED = FEATURES[1:]  # cpu_ns is made of several
+_COUNTERS = [COUNTER[{"bytes_read": "rchar", "bytes_written": "wchar"}.get(name, name)] for name in _COUNTED]
 _CPU = [COUNTER[name] for name in ("utime", "stime", "run_ns", "threads")]
-_PPID, _READ, _WRITTEN = (COUNTER[name] for name in ("ppid", "rchar", "wchar"))
+_PPID = COUNTER["ppid"]
+_BPF = "bpf"  # a source of that name, here or over ssh, counts the run time of all threads
+
+# Why a feature is empty: where bpf was not at work; where it was, and counted it of nobody; of others only.
+_UNREAD = ("could not be read when it was recorded",) * 3
+_FAULTS = ("/proc has only the sum of both; counted with --source bpf", "were not counted when it was recorded", "not told of these")
+_MEMORY = ("counted with --source bpf --bpf-memory", "counted with --bpf-memory", "not told of these")
 
 
 class ResourceEvents:
@@ -42,69 +49,105 @@ class ResourceEvents:
 
     Attributes:
         rows: how many so far.
-        unread: how many of them lack the bytes, which only root may read of others' processes.
     """
 
     def __init__(self) -> None:
-        self.rows = self.unread = 0
-        self._before: Reading | None = None
+        self.rows = 0
+        self._before: Frame | None = None
+        self._last: LastIntervals | None = None
+        self._empty: Counter[tuple[str, bool]] = Counter()  # cells by column, and whether bpf was at work
+        self._known: set[str] = set()  # columns that are not empty throughout
+        self._untold = 0  # ends without totals
 
     def header(self) -> str:
         return ",".join(COLUMNS) + "\r\n"
 
-    def lines(self, frame: Frame, chosen: Bools) -> str:
-        """The rows of the processes of ``frame`` that are ``chosen`` bool[n], each with its line end."""
-        before, self._before = self._before, frame.reading
+    def lines(self, frame: Frame, chosen: Callable[[Frame], Bools]) -> str:
+        """The rows of the processes of ``frame``, and of those that ended, that are ``chosen``, each with its line end."""
+        before, self._before = self._before, frame
         batch = frame.batch
-        if before is None or batch.dt != batch.dt:
+        if before is None or self._last is None or batch.dt != batch.dt:
+            self._last = LastIntervals(frame)
             return ""
-        rows = np.flatnonzero(chosen & ((batch.prev >= 0) | batch.born))
+        counts = {reading.source.startswith(_BPF) for reading in (before.reading, frame.reading)}
+        told = None if len(counts) > 1 else counts.pop()
+        ended, last = self._last.step(frame)
+        rows = np.flatnonzero(chosen(frame) & ((batch.prev >= 0) | batch.born))
+        came, past = batch.prev[rows], before.reading.counters
+        then = np.where(came >= 0, past.take(came, axis=1, mode="clip"), 0.0) if past.size else np.zeros((len(past), rows.size))
         out = StringIO()
-        csv.writer(out).writerows(self._records(before, frame, rows))
+        lines = csv.writer(out)
+        lines.writerows(self._records(frame, rows, then, told, batch.active[rows]))
+        if ended.reading.pid.size:
+            wanted = chosen(ended)
+            known = (ended.reading.counters - last)[_COUNTERS]
+            some = wanted & (known == known).any(axis=0)
+            self._untold += int(np.count_nonzero(wanted & ~some))
+            rows = np.flatnonzero(some)
+            lines.writerows(self._records(ended, rows, last[:, rows], told, np.ones(rows.size, np.bool_)))
         return out.getvalue()
 
     def remark(self) -> str:
         """One line on what is empty, and why."""
-        parts = [f"{names} ({why})" for names, why in ABSENT.items()]
-        if self.unread:
-            parts.append(f"bytes_written, bytes_read in {self.unread:,} of {self.rows:,} rows (could not be read when it was recorded)")
-        return "resource-events: left empty: " + "; ".join(parts)
+        parts = [f"{_NEVER} (not recorded)"]
+        alike: dict[tuple[int, str], list[str]] = {}
+        for name, told in sorted(self._empty, key=lambda cells: FEATURES.index(cells[0])):
+            why = _FAULTS if name.endswith("_faults") else _MEMORY if name.startswith("vm_") else _UNREAD
+            reason = why[(2 if name in self._known else 1) if told else 0]
+            alike.setdefault((self._empty[name, told], reason), []).append(name)
+        for (count, reason), names in alike.items():
+            part = "" if count == self.rows else f" in {count:,} of {self.rows:,} rows"
+            parts.append(f"{', '.join(names)}{part} ({reason})")
+        said = "resource-events: left empty: " + "; ".join(parts)
+        if self._untold:
+            said += f"; without a row: the last interval of {self._untold:,} processes that ended (their totals are told with --source bpf)"
+        return said
 
-    def _records(self, before: Reading, frame: Frame, rows: Index) -> Iterator[list[Any]]:
-        reading, active = frame.reading, frame.batch.active
-        cpu, read, written = _spent(before, frame, rows)
+    def _records(self, frame: Frame, rows: Index, then: Floats, told: bool | None, active: Bools) -> Iterator[list[Any]]:
+        reading = frame.reading
+        spent = _spent(reading.counters[:, rows], then, told)
         self.rows += rows.size
-        self.unread += int(np.count_nonzero(np.isnan(read)))
+        self._count(spent, bool(told))
         wall_ms = round(reading.wall * 1000)
         when = datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
         ppid = reading.counters[_PPID, rows]
-        columns = (rows.tolist(), reading.pid[rows].tolist(), ppid.tolist(), cpu.tolist(), written.tolist(), read.tolist())
-        for row, pid, parent, spent, out, into in zip(*columns, strict=True):
+        columns = (rows.tolist(), reading.pid[rows].tolist(), ppid.tolist(), spent.T.tolist(), active.tolist())
+        for row, pid, parent, did, busy in zip(*columns, strict=True):
             label = frame.batch.labels[row]
             uid = label.uid if label.uid >= 0 else ""
             yield [
-                pid, guarded(label.comm), uid, "", _whole(parent), "", "", "", _cgroup(label), guarded(label.user), _whole(spent),
-                "", "", "", "", "", "", _whole(out), _whole(into), int(active[row]), when, wall_ms, *_container(label.container),
+                pid, guarded(label.comm), uid, "", _whole(parent), "", "", "", _cgroup(label), guarded(label.user), *map(_whole, did),
+                int(busy), when, wall_ms, *_container(label.container),
             ]  # fmt: skip
 
+    def _count(self, spent: Floats, told: bool) -> None:
+        empty = np.count_nonzero(~np.isfinite(spent), axis=1).tolist()
+        for name, count in zip(FEATURES, empty, strict=True):
+            if count:
+                self._empty[name, told] += count
+            if count < spent.shape[1]:
+                self._known.add(name)
 
-def _spent(before: Reading, frame: Frame, rows: Index) -> tuple[Floats, Floats, Floats]:
-    """Nanoseconds of cpu, bytes read and bytes written within the interval, float64[m] each; NaN = not known.
 
-    A process born in the interval did all that its counters show.
+def _spent(now: Floats, then: Floats, told: bool | None) -> Floats:
+    """float64[len(FEATURES), m]: what the counters rose by, NaN where that is not known.
+
+    ``told``: run time is that of all threads; None: it is now, and was not before.
     """
-    now = frame.reading.counters[:, rows]
-    came = frame.batch.prev[rows]
-    then = np.where(came >= 0, before.counters.take(came, axis=1, mode="clip"), 0.0) if len(before) else np.zeros(now.shape)
     rise = now - then
     rise[rise < 0] = np.nan
     utime, stime, run, threads = _CPU
-    cpu = cpu_spent(rise[utime] + rise[stime], rise[run], now[threads], then[threads])
-    return cpu, rise[_READ], rise[_WRITTEN]
+    cpu = rise[utime] + rise[stime]
+    if told is None:  # the two sources round otherwise
+        cpu = np.maximum(now[utime] + now[stime] - then[utime] - then[stime], 0.0)
+    else:
+        crowd = np.where(np.isnan(now[threads]), 1.0, now[threads])  # of one that ended: run time is told where it had but one
+        cpu = rise[run] if told else cpu_spent(cpu, rise[run], crowd, then[threads])
+    return np.concatenate((cpu[None], rise[_COUNTERS]))
 
 
 def _whole(value: float) -> int | str:
-    return int(value) if value == value else ""
+    return int(value) if isfinite(value) else ""
 
 
 def _cgroup(label: Label) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Protocol
 
 import numpy as np
@@ -67,7 +67,7 @@ class _Text:
             file.write(lines.csv_header().encode())
 
     def write(self, frame: Frame) -> None:
-        rows = self._arranger.arrange(frame, self._state)
+        rows = self._arranger.arrange(replace(frame, departed=None), self._state)  # who ended is no process
         self._rows += lines.chosen(rows).size
         text = lines.as_csv(frame, rows, guard=True) if self._csv else lines.as_json(frame, rows) + "\n"
         self._file.write(text.encode())
@@ -83,7 +83,7 @@ class _Events:
         file.write(self._events.header().encode())
 
     def write(self, frame: Frame) -> None:
-        self._file.write(self._events.lines(frame, _matching(frame, self._query)).encode())
+        self._file.write(self._events.lines(frame, lambda rows: _matching(rows, self._query)).encode())
 
     def close(self, written: Written) -> None:
         written.rows = self._events.rows

@@ -10,6 +10,8 @@ monitor does not alter its data; in a file that people open (``proctop export``)
 from __future__ import annotations
 
 import csv
+import dataclasses
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -21,7 +23,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.export.guard import guarded
-from proctop.records import AlertEvent, CgroupCounters, Container, Exit, Floats, Frame, HostRates, Ints, Label, Pressure, Reason, Status
+from proctop.fields import COUNTER
+from proctop.records import AlertEvent, CgroupCounters, Container, Floats, Frame, HostRates, Ints, Label, Pressure, Reading, Reason, Status
 from proctop.view import values
 from proctop.view.rows import Rows
 
@@ -63,8 +66,8 @@ def reading(frame: Frame, order: Ints) -> Json:
         "host": _host(frame),
         "gaps": [{"field": gap.field, "count": gap.count, "reason": gap.reason} for gap in source.gaps],
         "notes": [*source.notes, *frame.scores.notes],
-        "exits": [_exit(gone) for gone in source.exits],
-        "alerts": [_alert(event) for event in frame.alerts],
+        "exits": _exits(source),
+        "alerts": [alert(event) for event in frame.alerts],
         "cgroups": {path: _cgroup(counters) for path, counters in source.cgroups.items()},
         "processes": _processes(frame, order),
     }
@@ -91,7 +94,7 @@ def _host(frame: Frame) -> Json:
     return out
 
 
-_HOST_NUMBERS = tuple(name for name in HostRates.__dataclass_fields__ if name not in {"cores", "parts", "load", "pressure", "vmstat"})
+_HOST_NUMBERS = tuple(field.name for field in dataclasses.fields(HostRates) if field.type == "float")
 
 
 def _container(container: Container | None) -> Json | None:
@@ -100,12 +103,22 @@ def _container(container: Container | None) -> Json | None:
     return {"id": container.id, "name": container.name, "image": container.image, "runtime": container.runtime, "pod": container.pod}
 
 
-def _exit(gone: Exit) -> Json:
-    out = {"pid": gone.key.pid, "start": gone.key.start, "ppid": gone.ppid, **_words(gone.label)}
-    return out if gone.code is None else out | {"code": gone.code}
+def _exits(source: Reading) -> list[Json]:
+    """Who ended, with code and totals where they are told."""
+    ended = itertools.repeat(None) if source.ended is None else source.ended.T.tolist()
+    out = []
+    for gone, totals in zip(source.exits, ended, strict=False):
+        one = {"pid": gone.key.pid, "start": gone.key.start, "ppid": gone.ppid, **_words(gone.label)}
+        if gone.code is not None:
+            one["code"] = gone.code
+        if totals is not None and (known := _present(dict(zip(COUNTER, totals, strict=True)))):
+            one["totals"] = {name: int(value) for name, value in known.items() if name != "ppid"}
+        out.append(one)
+    return out
 
 
-def _alert(event: AlertEvent) -> Json:
+def alert(event: AlertEvent) -> Json:
+    """The object of one alert event."""
     with np.errstate(divide="ignore"):
         every = _finite(float(np.float64(1.0) / event.per_hour))
     return {
@@ -117,6 +130,7 @@ def _alert(event: AlertEvent) -> Json:
         "peaked": rfc3339(event.peak),
         "ended": None if event.open else rfc3339(event.end),
         "incident": event.incident,
+        "accepted": event.accepted,
         "score": _finite(round(event.score, 1)),
         "every_hours": every,
         "why": [_reason(reason) for reason in event.why],
@@ -202,6 +216,8 @@ def _processes(frame: Frame, order: Ints) -> list[Json]:
             "why": [_reason(reason) for reason in scores.why.get(i, ())],
             "started": rfc3339(started),
         }
+        if i in frame.reading.wchan:
+            process["wchan"] = frame.reading.wchan[i]
         for key, value in zip(_EXTRA, more, strict=True):
             if value is not None:
                 process[key] = int(value) if key in _WHOLE else value
@@ -222,7 +238,7 @@ _TEXTS = ("comm", "command", "user", "state", "cgroup", "container", "container_
 CSV_COLUMNS: tuple[str, ...] = (
     "time", "pid", "start", "ppid", *_TEXTS, "uid", "priority", "nice",
     *fields.SCHEMA, "cpu_percent", "memory_percent", "cpu_time", "elapsed",
-    "score", "alert", "alert_score", "every_hours", "status", "why",
+    "score", "alert", "alert_score", "every_hours", "status", "why", "wchan",
 )  # fmt: skip
 
 

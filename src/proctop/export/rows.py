@@ -34,6 +34,7 @@ TYPES: dict[str, str] = {
     "every_hours": "float64",
     "status": "string",
     "why": "strings",
+    "wchan": "string",
 }
 """The columns and their types (:class:`proctop.parquet.Parquet`). Units are those of the JSON: bytes, seconds, per second."""
 
@@ -69,6 +70,7 @@ class ParquetRows:
         columns["every_hours"] = np.where(np.isfinite(every), every, np.nan)
         columns["status"] = [Status(s).name.lower() for s in scores.status[rows].tolist()]
         columns["why"] = [[reason.text for reason in scores.why.get(i, ())] for i in rows.tolist()]
+        columns["wchan"] = [reading.wchan.get(i) for i in rows.tolist()]
         self._table.columns(columns)
 
     def close(self) -> None:

@@ -273,14 +273,14 @@ def _identify(found: list[_Raw], numbers: Ints) -> tuple[list[bool], list[Subjec
         if not own[-1]:
             continue
         name = procfs.comm(stat)[0]
-        if subject.start == -1 or name != subject.comm or image != subject.image or uid not in (-1, subject.uid):
+        if subject.start == -1 or name != subject.comm or image != subject.image != [] or uid not in (-1, subject.uid):
             renewed.append(subject)
             subject.start = start
             subject.comm = name
-            subject.image = image
             subject.kernel = bool(flags & procfs.PF_KTHREAD)
             subject.io_denied = subject.fds_denied = False
             if uid != -1:
                 subject.uid = uid
+        subject.image = image
         subject.threaded = threads > 1
     return own, renewed

@@ -36,7 +36,7 @@ class Subject:
         self.start = -1  # not read yet
         self.row = -1
         self.comm = b""
-        self.image: list[int] = []  # addresses that only exec changes
+        self.image: list[int] = []  # addresses that only exec changes; [] = not read yet
         self.kernel = False
         self.threaded = False  # more than one thread
         self.uid = -1

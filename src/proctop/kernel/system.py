@@ -15,7 +15,7 @@ from proctop.kernel.procfs import Malformed
 from proctop.records import DiskCounters, Gap, HostCounters, Ints, NetCounters, Pressure
 from proctop.sanitize import clean_bytes
 
-VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")
+VMSTAT = ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "pgsteal_kswapd", "pgsteal_direct", "oom_kill")
 _VMSTAT_KEYS = [(name, f"\n{name} ".encode()) for name in VMSTAT]
 _SECTOR = 512  # diskstats counts in these whatever the disk's own size (Documentation/block/stat.rst)
 _NAN = float("nan")

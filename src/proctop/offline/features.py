@@ -6,10 +6,11 @@ disks, interfaces or commands, nor the time before a gap with the time after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from proctop.hosttables import FORMULAS
 from proctop.offline.tables import Table
 from proctop.records import Floats, Ints
 
@@ -18,40 +19,9 @@ MEAN, STD = "_rolling_mean", "_rolling_std"
 ROLLING = 5
 """Rows of a rolling figure, and columns that have one."""
 
-_TINY = 1e-6  # keeps a quotient finite where there is nothing to divide by
 _HOUR, _DAY = 3_600_000_000, 86_400_000_000  # µs
 _THURSDAY = 3  # 1970-01-01, with Monday as 0
 _BLOCK = 1 << 17  # rows
-
-Columns = Mapping[str, Floats]
-_Formula = tuple[tuple[str, ...], Callable[[Columns], Floats]]
-
-FORMULAS: dict[str, dict[str, _Formula]] = {
-    "vmstat": {
-        "cpu_busy": (("us", "sy", "idle"), lambda c: c["us"] + c["sy"]),
-        "cpu_ratio": (("us", "sy", "idle"), lambda c: (c["us"] + c["sy"]) / (c["us"] + c["sy"] + c["idle"] + _TINY)),
-        "memory_pressure": (("avm", "fre"), lambda c: c["avm"] / (c["avm"] + c["fre"] + _TINY)),
-        "total_load": (("r", "b"), lambda c: c["r"] + c["b"]),
-    },
-    "iostat": {
-        "io_throughput": (("kb_read", "kb_wrtn", "tps"), lambda c: (c["kb_read"] + c["kb_wrtn"]) / (c["tps"] + _TINY)),
-        "queue_efficiency": (("avg_queue_size", "service_time"), lambda c: c["avg_queue_size"] / (c["service_time"] + _TINY)),
-    },
-    "netstat": {
-        "net_balance": (
-            ("ipkts_rate", "opkts_rate"),
-            lambda c: (c["ipkts_rate"] - c["opkts_rate"]) / (c["ipkts_rate"] + c["opkts_rate"] + _TINY),
-        ),
-        "net_total_rate": (("ipkts_rate", "opkts_rate"), lambda c: c["ipkts_rate"] + c["opkts_rate"]),
-        "error_rate": (
-            ("ierrs_rate", "oerrs_rate", "ipkts_rate", "opkts_rate"),
-            lambda c: (c["ierrs_rate"] + c["oerrs_rate"]) / (c["ipkts_rate"] + c["opkts_rate"] + _TINY),
-        ),
-    },
-    "process": {"resource_ratio": (("cpu", "mem"), lambda c: c["cpu"] / (c["mem"] + _TINY))},
-}
-"""By kind of table: the columns that a feature needs, and its equation."""
-
 
 def names(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
     """All columns of a table with the features added: its own, the calendar, the formulas that it has the columns for, rolling figures.
@@ -76,7 +46,7 @@ def column(table: Table, name: str) -> Floats:
         if name.endswith(suffix):
             return _rolling(column(table, name.removesuffix(suffix)), table.runs, suffix)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        out = FORMULAS[table.kind][name][1](table.columns)
+        out: Floats = FORMULAS[table.kind][name][1](table.columns)
     out[np.isinf(out)] = np.nan  # where negative numbers meet the tiny one
     return out
 

@@ -30,7 +30,7 @@ class Info:
     Attributes:
         size: bytes; files: how many of them.
         first, last: wall seconds of the first and the last reading; interval: seconds, as at its beginning.
-        samples: rows of processes in all readings; most: in one reading; processes: how many there were, at least.
+        samples: rows of processes in all readings; most: in one reading; processes: how many there were, at least; exits: how many ended.
         holes: times without readings; lost: seconds in them. late: readings more than half an interval late.
         segments, damaged: how many, and how many of them end early; skipped: bytes that hold nothing readable.
         torn: ends within a reading, as a killed or a working writer leaves it.
@@ -54,6 +54,7 @@ class Info:
     samples: int
     most: int
     processes: int
+    exits: int
     holes: int
     lost: float
     late: int
@@ -88,7 +89,7 @@ class _Survey:
         self._path, self._archive = path, archive
         self._last: Summary | None = None
         self._boot = ""
-        self._boots = self._processes = self._holes = 0
+        self._boots = self._processes = self._exits = self._holes = 0
         self._lost = 0.0
         self._interval = float("nan")
         self._damaged = self._skipped = 0
@@ -137,7 +138,8 @@ class _Survey:
             readings=sum(s.readings for s in summaries),
             samples=sum(s.samples for s in summaries),
             most=max(s.most for s in summaries),
-            processes=self._processes + self._last.left,
+            processes=self._processes + self._exits + self._last.left,
+            exits=self._exits,
             holes=self._holes,
             lost=self._lost,
             late=sum(s.late for s in summaries),
@@ -197,7 +199,7 @@ class _Survey:
         again = head.info.boot_id != self._boot
         self._boot = head.info.boot_id
         self._boots += again
-        self._processes += summary.exits
+        self._exits += summary.exits
         self._holes += summary.holes
         self._lost += summary.lost
         if before is None:
@@ -227,7 +229,7 @@ def as_text(info: Info, zone: tzinfo | None = None) -> str:
         ("host", f"{info.hostname}, Linux {info.kernel}, {info.cpus} cpus, {_size(info.memory)}" + _more(info.boots, "boots")),
         ("span", f"{_when(info.first, zone)} to {_when(info.last, zone)}, {duration(info.last - info.first, 9)}"),
         ("readings", f"{info.readings:,}" + (f", every {info.interval:g} s" if info.interval == info.interval else "")),
-        ("processes", f"{info.most:,} at most, {info.samples / info.readings:,.0f} on average, {info.processes:,} in all"),
+        ("processes", f"{info.most:,} at most, {info.samples / info.readings:,.0f} on average, {_all(info)}"),
         ("gaps", f"{info.holes}, {duration(info.lost, 9)} without readings" if info.holes else "none"),
         ("late", f"{info.late:,} readings ({info.late / info.readings:.1%})" if info.late else "none"),
         ("damage", _damage(info)),
@@ -237,6 +239,10 @@ def as_text(info: Info, zone: tzinfo | None = None) -> str:
         ("format", f"{info.format}, written by {info.writer}"),
     ]
     return "".join(f"{title:10} {said}\n" for title, said in rows)
+
+
+def _all(info: Info) -> str:
+    return f"{info.processes:,} in all" + (f", {info.exits:,} ended" if info.exits else "")
 
 
 def _more(count: int, what: str) -> str:

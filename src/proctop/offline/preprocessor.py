@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from proctop import outfile
+from proctop.hosttables import FORMULAS
 from proctop.offline import features
 from proctop.offline.plan import CLOCK, KINDS, Plan, TableError, wrong
 from proctop.offline.scaling import Scale
@@ -127,7 +128,7 @@ def _plan(fields: Any) -> Plan:
 
 def _fitted(kind: str, names: Any, scales: Any) -> Fitted:
     known = set(features.names(kind, KINDS[kind].columns)) | {
-        column + suffix for column in (*KINDS[kind].columns, *features.FORMULAS[kind]) for suffix in (features.MEAN, features.STD)
+        column + suffix for column in (*KINDS[kind].columns, *FORMULAS[kind]) for suffix in (features.MEAN, features.STD)
     }
     for name in names:
         if name not in known or name == CLOCK:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from proctop import hosttables
 from proctop.features import derive
 from proctop.fields import FEATURE
 from proctop.offline.gather import Chunks, gather
@@ -23,78 +24,30 @@ from proctop.sources.replay import ReplaySource
 from proctop.vitals import host_rates
 
 _NAN = float("nan")
-_KIB = 1024.0
 _BATCH = 1 << 16  # rows
 _LATEST = 253_370_000_000.0  # seconds: the year 9998
 _CPU, _RSS = FEATURE["cpu"], FEATURE["rss"]
 
 Row = tuple[float | str, ...]
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "vmstat": ("r", "b", "avm", "fre", "pi", "po", "interface_in", "cs", "us", "sy", "idle"),
-    "iostat": ("disk", "tps", "kb_read", "kb_wrtn", "service_time", "avg_queue_size", "avg_wait_time"),
-    "netstat": ("interface", "ipkts", "opkts", "ierrs", "oerrs", "ipkts_rate", "opkts_rate", "ierrs_rate", "oerrs_rate"),
-    "process": ("command", "cpu", "mem"),
-}
-"""By kind of table. ``fr`` of vmstat, pages that were freed, is not recorded."""
+_ENTITY: dict[str, tuple[str, ...]] = {"iostat": ("disk",), "netstat": ("interface",), "process": ("command",)}
+COLUMNS = {kind: (*_ENTITY.get(kind, ()), *columns) for kind, columns in hosttables.COLUMNS.items()}
+"""By kind of table."""
 
 
 def vmstat(cur: Reading, rates: HostRates) -> Iterator[Row]:
-    """One row.
-
-    ``r`` and ``b`` are ``procs_running`` and ``procs_blocked`` of /proc/stat, as in vmstat(8). ``avm`` is the memory in use (MemTotal −
-    MemAvailable) and ``fre`` the free one (MemFree), both in KiB. ``pi`` and ``po`` are pages swapped in and out per second (``pswpin``,
-    ``pswpout`` of /proc/vmstat), ``interface_in`` is vmstat's ``in``, interrupts per second, ``cs`` switches per second. ``us`` (user
-    and nice), ``sy`` (system, irq and softirq) and ``idle`` are percent of all cpus; what they lack to 100 is waiting for I/O and steal.
-    """
-    parts = rates.parts
-    us = parts["user"] + parts["nice"]
-    sy = parts["system"] + parts["irq"] + parts["softirq"]
-    yield (
-        _known(cur.host.tasks_running),
-        _known(cur.host.tasks_blocked),
-        rates.memory_used / _KIB,
-        cur.host.memory.get("MemFree", _NAN) / _KIB,
-        rates.vmstat.get("pswpin", _NAN),
-        rates.vmstat.get("pswpout", _NAN),
-        rates.interrupts,
-        rates.switches,
-        100 * us,
-        100 * sy,
-        100 * parts["idle"],
-    )
+    """One row."""
+    yield hosttables.vmstat(cur.host, rates)
 
 
 def iostat(before: Mapping[str, DiskCounters], after: Mapping[str, DiskCounters], dt: float) -> Iterator[Row]:
-    """A row for each disk that was there before (fields of Documentation/admin-guide/iostats.rst).
-
-    ``tps`` is requests completed per second, ``kb_read`` and ``kb_wrtn`` are KiB in the interval. ``service_time`` (ms) is the time that a
-    disk was busy over its requests, iostat's former ``svctm``; ``avg_wait_time`` (ms) the time that requests took, ``await``;
-    ``avg_queue_size`` the weighted time over the interval, ``aqu-sz``. As iostat(1) has it, times of no request are 0.
-    """
-    for name, b in after.items():
-        if (a := before.get(name)) is None:
-            continue
-        requests = _rise(a.reads, b.reads) + _rise(a.writes, b.writes)
-        took = _rise(a.read_ms, b.read_ms) + _rise(a.write_ms, b.write_ms)
-        yield (
-            name,
-            requests / dt,
-            _rise(a.read_bytes, b.read_bytes) / _KIB,
-            _rise(a.write_bytes, b.write_bytes) / _KIB,
-            _rise(a.busy_ms, b.busy_ms) / requests if requests else 0.0,
-            _rise(a.weighted_ms, b.weighted_ms) / (1000 * dt),
-            took / requests if requests else 0.0,
-        )
+    """A row for each disk that was there before."""
+    return ((name, *hosttables.iostat(before[name], disk, dt)) for name, disk in after.items() if name in before)
 
 
 def netstat(before: Mapping[str, NetCounters], after: Mapping[str, NetCounters], dt: float) -> Iterator[Row]:
-    """A row for each interface that was there before: packets and errors, in and out, as ``netstat -i`` counts them, then per second."""
-    for name, b in after.items():
-        if (a := before.get(name)) is not None:
-            now = (b.rx_packets, b.tx_packets, b.rx_errors, b.tx_errors)
-            then = (a.rx_packets, a.tx_packets, a.rx_errors, a.tx_errors)
-            yield (name, *map(float, now), *(_rise(x, y) / dt for x, y in zip(then, now, strict=True)))
+    """A row for each interface that was there before."""
+    return ((name, *hosttables.netstat(before[name], net, dt)) for name, net in after.items() if name in before)
 
 
 def process(batch: Batch, memory: int) -> Iterator[Row]:
@@ -112,14 +65,6 @@ def _totals(codes: np.ndarray[tuple[int], np.dtype[np.intp]], values: Floats) ->
     sums = np.bincount(codes, np.where(known, values, 0.0)).astype(np.float64)
     sums[np.bincount(codes, known) == 0] = np.nan
     return sums
-
-
-def _rise(before: int, after: int) -> float:
-    return float(after - before) if after >= before >= 0 else _NAN
-
-
-def _known(count: int) -> float:
-    return _NAN if count < 0 else float(count)
 
 
 def load(path: str, kinds: Sequence[str], sample: Stretches) -> tuple[dict[str, Table], str]:

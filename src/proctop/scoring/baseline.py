@@ -40,15 +40,15 @@ class Baseline:
     """Hierarchical kernel-histogram predictive tails.
 
     ``budget``: false alerts an hour that are acceptable on this host. ``lazy=False`` looks at every process that ever did anything in
-    every reading: the yardstick. ``small=True`` is for a single process.
+    every reading: the yardstick. ``small=True`` is for a single process. Without ``news`` a name that was never seen is no evidence.
     """
 
     name = "baseline"
 
-    def __init__(self, *, budget: float = 6.0, lazy: bool = True, small: bool = False) -> None:
+    def __init__(self, *, budget: float = 6.0, lazy: bool = True, small: bool = False, news: bool = True) -> None:
         self.budget = budget
         self._lazy = lazy
-        self._memory = Memory(small=small)
+        self._memory = Memory(small=small, news=news)
         self._calibration = Calibration()
         self._episodes = Episodes()
         self._explainer = Explainer()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from math import log
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,18 +26,30 @@ MERGED = 10.0
 _KEPT = 40
 _DAY = 24
 _HOUR = 3600.0
-_COLD_U, _COLD_BETA, _COLD_RATE, _COLD_HOURS = 2.55, 0.75, 125.0, 1 / 3
 _COLD_PEAKS = 4  # so many peaks of other hosts steady the mean excess of few
+
+
+class Cold(NamedTuple):
+    """What other hosts showed: ``rate`` episodes an hour whose peaks pass ``u``, by ``beta`` nats on average; it weighs ``hours``."""
+
+    u: float
+    beta: float
+    rate: float
+    hours: float = 1 / 3
+
+
+PROCESSES = Cold(2.55, 0.75, 125.0)
 
 
 class Calibration:
     """Collects peaks, and turns a slow score into "so many an hour"."""
 
-    def __init__(self) -> None:
+    def __init__(self, cold: Cold = PROCESSES) -> None:
+        self._cold = cold
         self._hours: deque[tuple[float, list[float]]] = deque()  # (begin, the largest peaks of that hour)
         self.began: float | None = None
         self._hours_seen = 0.0
-        self._fit = (EPISODE, _COLD_BETA, 0.5)  # u, β, peaks above u
+        self._fit = (EPISODE, cold.beta, 0.5)  # u, β, peaks above u
 
     def observe(self, now: float, peaks: list[float]) -> None:
         """Time goes on (seconds, monotonic), and these episodes ended."""
@@ -73,18 +86,18 @@ class Calibration:
         kept = peaks[:_KEPT]
         u = peaks[_KEPT] if len(peaks) > _KEPT else EPISODE
         beta = (median(kept) - u) / log(2) if kept else 0.0  # of an exponential
-        self._fit = (u, (beta * len(kept) + _COLD_PEAKS * _COLD_BETA) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
+        self._fit = (u, (beta * len(kept) + _COLD_PEAKS * self._cold.beta) / (len(kept) + _COLD_PEAKS), len(kept) + 0.5)
 
     def per_hour(self, alert: Floats32) -> Floats32:
         """float32[n]: how often an hour an episode reaches ``alert`` by chance.
 
         A geometric mean of what other hosts showed and what this one did, each weighing its time.
         """
-        seen, (u, beta, count) = self._hours_seen, self._fit
-        rate = np.log(_COLD_RATE) + (_COLD_U - alert) / _COLD_BETA
+        seen, cold, (u, beta, count) = self._hours_seen, self._cold, self._fit
+        rate = np.log(cold.rate) + (cold.u - alert) / cold.beta
         if seen > 0:
             here = np.log(count / seen) + (u - alert) / beta
-            rate = (rate * _COLD_HOURS + here * seen) / (_COLD_HOURS + seen)
+            rate = (rate * cold.hours + here * seen) / (cold.hours + seen)
         expected: Floats32 = np.exp(rate).astype(np.float32)
         return expected
 

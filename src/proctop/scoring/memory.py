@@ -31,16 +31,17 @@ class Memory:
     """Lives and groups.
 
     ``slots`` int64[n] are the slots of the rows of the last batch, ``reading`` the number of readings so far. Cohorts and the host
-    know the young (row ``2 g``) and the mature (``2 g + 1``) apart. A ``small`` one is for a single process.
+    know the young (row ``2 g``) and the mature (``2 g + 1``) apart. A ``small`` one is for a single process. Without ``news`` no name
+    is ever new.
     """
 
-    def __init__(self, *, small: bool = False) -> None:
+    def __init__(self, *, small: bool = False, news: bool = True) -> None:
         self.lives = Lives(1) if small else Lives()
         self.cohorts = Kinds(1 if small else 1000, ages=2)
         self.containers = Kinds(1 if small else 500)
         self.host = Kinds(0, ages=2)
         self.slots: Ints = np.zeros(0, dtype=np.int64)
-        self.novelty = Novelty()
+        self.novelty = Novelty() if news else Novelty(limit=0)
         self.arrived: dict[int, Arrival] = {}
         self.reading = 0
         self.past: dict[ProcKey, tuple[int, Floats32, Floats32]] = {}

@@ -13,6 +13,7 @@ class Wants:
     """What somebody looks at now. A source may skip what nobody wants; replaced whole, so it needs no lock."""
 
     threads: bool = False
+    threads_of: frozenset[int] = field(default_factory=frozenset)  # pids whose threads are wanted, where those of all are not
     cgroups: frozenset[str] = field(default_factory=frozenset)  # cgroup paths wanted at every reading
 
 

@@ -66,9 +66,12 @@ class Labels:
         """Where a process is; None = could not be read."""
         return self._where.get(subject)
 
-    def brief(self, comm: bytes, command: str | None, uid: int, place: Place, ppid: int) -> Label:
-        """The label of a process that ended before anybody looked; without a ``command`` it was a copy of its parent."""
+    def brief(self, comm: bytes, command: str | None, uid: int, place: Place | None, ppid: int) -> Label:
+        """The label of a process that ended before anybody looked; without a ``command`` it was a copy of its parent, without a
+        ``place`` it was where that is."""
         parent = self._subjects.get(ppid)
+        if place is None:
+            place = NOWHERE if parent is None else self._where.get(parent, NOWHERE)
         if command is None:
             command = parent.label.command if parent is not None and parent.comm == comm else ""
         kernel = parent is not None and parent.kernel and not command

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,17 +15,15 @@ from proctop.kernel.procfs import Malformed
 from proctop.kernel.system import Stat, System, meminfo
 from proctop.kernel.threads import threads
 from proctop.kernel.words import Words
-from proctop.records import CgroupCounters, Gap, HostInfo, Reading
+from proctop.records import CgroupCounters, Gap, HostInfo, Reading, ThreadTable
 from proctop.sanitize import clean_bytes
 from proctop.sources import Wants
+from proctop.sources.feeds import Found, Processes
 from proctop.sources.labels import Labels, Names
 from proctop.sources.rows import Sweep
-from proctop.sources.table import Table
 
-if TYPE_CHECKING:
-    from proctop.kernel.bpf.feed import Feed
-    from proctop.sources.tasks import TaskTable
-
+_MOST_WAITS = 32  # processes in state D that are asked what they wait in, at one reading
+_STATE, _D = COUNTER["state"], ord("D")
 _MOST_CGROUPS = 64  # of containers, at one reading
 _SETTINGS_EVERY = 5  # readings between looks at kernel switches
 _HEAVY = 0.6  # share of the interval a sweep may take without a remark
@@ -33,13 +31,12 @@ _QUIT = 0.5  # seconds that closing waits for a reading under way
 
 
 class LiveSource:
-    """Reads the host that ``host`` stands for: its processes from ``feed`` if given (and closed with this), else from its procfs.
+    """Reads the host that ``host`` stands for: its processes from what was ``found`` (and is closed with this), else from its procfs.
 
     Raises :class:`NotProcfs` where its procfs is none. ``cost`` is the seconds the last reading took.
     """
 
-    def __init__(self, host: Host, *, interval: float = 1.0, names: Names | None = None, feed: Feed | None = None) -> None:
-        self.name = "proc" if feed is None else "bpf"
+    def __init__(self, host: Host, *, interval: float = 1.0, names: Names | None = None, found: Found | None = None) -> None:
         self.wants = Wants()
         self.interval = interval
         self.cost = 0.0
@@ -50,7 +47,8 @@ class LiveSource:
         self.info = _info(host, stat)
         self._words = Words(host)
         self._labels = Labels(host, self._words, names)
-        self._table = self._tell(feed)
+        self._processes = Processes(host, self._labels, found or Found())
+        self.name = self._processes.name
         self._cgroups = Cgroups(host)
         self._hidepid: list[Gap] | None = None  # None = not looked yet
         self._turn = 0
@@ -58,13 +56,9 @@ class LiveSource:
         self._lock = threading.Lock()
         self._closed = False
 
-    def _tell(self, feed: Feed | None) -> Table | TaskTable:
-        """What tells of processes."""
-        if feed is None:
-            return Table(self._host, self._labels)
-        from proctop.sources.tasks import TaskTable
-
-        return TaskTable(self._host, self._labels, feed)
+    def look_for(self, look: Callable[[], Found]) -> None:
+        """Look for something better than procfs in a thread of its own, and go over to it at a later reading."""
+        self._processes.look_for(look)
 
     def _probe_stat(self) -> Stat:
         try:
@@ -82,9 +76,9 @@ class LiveSource:
         now = self._host.clock()
         stat = self._probe_stat()
         if self._seq % _SETTINGS_EVERY == 0:
-            self._table.probe.delays = self._delay_accounting()
-        table = self._table
-        sweep = table.sweep(stat.forks, self._system.last_pid()) if isinstance(table, Table) else table.sweep()
+            self._processes.delays = self._delay_accounting()
+        sweep, self.name = self._processes.sweep(stat.forks, self._system.last_pid)
+        births, execs, exits = sweep.happened
         wants = self.wants
         reading = Reading(
             seq=self._seq,
@@ -99,17 +93,39 @@ class LiveSource:
             start=sweep.start,
             counters=sweep.counters,
             labels=sweep.labels,
-            host=self._system.counters(stat),
+            host=replace(self._system.counters(stat), births=births, execs=execs, exits=exits),
             cgroups=self._read_cgroups(wants),
             gaps=(*self._gaps(sweep), *self._system.gaps),
             exits=sweep.exits,
             changed=sweep.changed,
-            threads=threads(self._host, self._table.probe, self._table.subjects()) if wants.threads else None,
+            threads=self._threads(wants),
+            ended=sweep.ended,
+            wchan=self._waits(sweep),
             notes=self._notes(),
         )
         self._seq += 1
         self.cost = self._host.clock().mono - now.mono
         return reading
+
+    def _threads(self, wants: Wants) -> ThreadTable | None:
+        if not (wants.threads or wants.threads_of):
+            return None
+        subjects = self._processes.subjects()
+        if not wants.threads:
+            subjects = [subject for subject in subjects if subject.pid in wants.threads_of]
+        return threads(self._host, self._processes.probe, subjects)
+
+    def _waits(self, sweep: Sweep) -> Mapping[int, str]:
+        """What the processes in state D wait in (proc_pid_wchan(5)); not told without ptrace access to them."""
+        found = {}
+        for row in np.flatnonzero(sweep.counters[_STATE] == _D)[:_MOST_WAITS].tolist():
+            try:
+                name = clean_bytes(self._host.read(f"{self._host.proc}/{sweep.pid[row]}/wchan", 128).strip())
+            except Unreadable:
+                continue
+            if name not in ("", "0"):
+                found[row] = name
+        return found
 
     def _delay_accounting(self) -> bool:
         """kernel.task_delayacct; kernels before 5.14 have no such switch and always account."""
@@ -137,7 +153,7 @@ class LiveSource:
     def _gaps(self, sweep: Sweep) -> list[Gap]:
         gaps = []
         counters = sweep.counters
-        for field, name, reason in self._table.reasons():
+        for field, name, reason in self._processes.reasons():
             count = int(np.isnan(counters[COUNTER[name]]).sum())
             if count:
                 gaps.append(Gap(field, count, reason))
@@ -167,21 +183,23 @@ class LiveSource:
 
     def _notes(self) -> tuple[str, ...]:
         notes = [*self._words.notes()]
-        if not isinstance(self._table, Table):
-            notes.extend(self._table.notes())
+        notes.extend(self._processes.notes())
         if self._names is not None:
             notes.extend(self._names.notes())
         if self.cost > _HEAVY * self.interval:
             notes.append(f"a sweep takes {self.cost:.1f} s of {self.interval:g} s")
+        if self._processes.why:
+            notes.append(self._processes.why)
         return tuple(notes)
 
     def close(self) -> None:
         """Let go of descriptors and threads. A reading that hangs is not waited for."""
         self._closed = True
         self._words.close()
+        self._processes.give_up()
         if self._lock.acquire(timeout=_QUIT):
             try:
-                self._table.close()
+                self._processes.close()
                 self._system.close()
             finally:
                 self._lock.release()

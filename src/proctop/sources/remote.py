@@ -10,8 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
-from proctop.records import Exit, HostInfo, Reading
+import numpy as np
+
+from proctop.fields import COUNTERS
+from proctop.records import Floats, HostInfo, Reading
 from proctop.sources import NoReading, Wants
 from proctop.sources.ssh import Link, Silent, arguments
 from proctop.stream import StreamError
@@ -66,7 +70,7 @@ class RemoteSource:
         self._connected = self._came = clock()
         self._last: Reading | None = None
         self._blind = False  # between it and the next one there were others, or may have been
-        self._missed: tuple[Exit, ...] = ()
+        self._missed: tuple[Reading, ...] = ()  # not shown: who ended in them is told with the next one
         self._gap, self._gap_told = 0.0, -_TOLD
         if why := self._connect(ask=ask, tell=tell):
             raise StreamError(f"{host}: {why}")
@@ -177,7 +181,7 @@ class RemoteSource:
         if self._failures and not fresh and last is not None and reading.mono - last.mono < reading.interval / 2:
             # A collector begins with a short interval, so that rates show soon. Here they do, and a short one looks like a spike.
             self._blind = True
-            self._missed += reading.exits
+            self._missed += (reading,)
             return None
         if fresh and last is not None:
             self._gap, self._gap_told = now - self._came, now
@@ -193,9 +197,18 @@ class RemoteSource:
             source=f"{reading.source} over ssh",
             late=reading.late + round(self._ways[-1] - min(self._ways), 3),
             changed=None if self._blind else reading.changed,
-            exits=(*self._missed, *reading.exits),
+            exits=tuple(chain.from_iterable(each.exits for each in (*self._missed, reading))),
+            ended=_totals((*self._missed, reading)),
             notes=tuple(notes),
         )
         self.info, self._last, self._came = reading.info, shown, now
         self._blind, self._missed = False, ()
         return shown
+
+
+def _totals(readings: tuple[Reading, ...]) -> Floats | None:
+    """What the exits of ``readings`` took, as ``Reading.ended``."""
+    if all(reading.ended is None for reading in readings):
+        return None
+    known = [np.full((len(COUNTERS), len(each.exits)), np.nan) if each.ended is None else each.ended for each in readings]
+    return np.concatenate(known, axis=1)

@@ -36,6 +36,8 @@ class Sweep:
     exits: tuple[Exit, ...]
     denied: int = 0  # processes hidden by hidepid=1
     failed: str = ""  # why some process, or the list of them, could not be read; "" = all was well
+    ended: Floats | None = None
+    happened: tuple[int, int, int] = (-1, -1, -1)  # processes born, programs run and processes ended since this counts; -1 = not told
 
 
 class Rows:
@@ -49,6 +51,11 @@ class Rows:
         self._counters: Floats = np.zeros((len(COUNTER), 0))
         self._words: tuple[Label, ...] = ()
         self._cursor = 0
+
+    def _adopt(self, other: Rows) -> None:
+        """Go on with the rows of another, which sweeps no more."""
+        self._subjects, self._words, self._cursor = other._subjects, other._words, other._cursor
+        self._pid, self._start, self._counters = other._pid, other._start, other._counters
 
     def _turn(self) -> list[Subject]:
         """The part of the rotating sweep that is due."""

@@ -47,6 +47,19 @@ class Table(Rows):
         self._own_pids = host.own_pids()
         self._first = True
 
+    def take_over(self, other: Rows) -> None:
+        """Go on with the rows of another table, which sweeps no more: only once, before the first sweep, which reads them all."""
+        self._adopt(other)
+        self._listed = {subject.name for subject in self._subjects}
+        self.gate.add([subject.path for subject in self._subjects])
+        for subject in self._subjects:
+            subject.stat = subject.io = 0
+        self._again = list(self._subjects)
+
+    def list_anew(self) -> None:
+        """At the next sweep, look for births and exits whatever seems to have happened."""
+        self._age = _LIST_EVERY
+
     def subjects(self) -> Sequence[Subject]:
         """The processes in row order."""
         return self._subjects

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from proctop.containers.paths import Place
 from proctop.fields import COUNTER
 from proctop.kernel.bpf.events import Events
-from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks
-from proctop.kernel.host import Host
+from proctop.kernel.bpf.feed import EVENTS, FAULTS, MEMORY, Feed, Tasks
+from proctop.kernel.bpf.layout import EXTRA_ROWS
+from proctop.kernel.host import Host, Unreadable
 from proctop.kernel.probe import Probe
 from proctop.kernel.procfs import GRAIN
 from proctop.kernel.subject import Subject
 from proctop.records import Bools, Exit, Floats, Index, Ints, ProcKey
-from proctop.sanitize import clean_command
-from proctop.sources.labels import NOWHERE, Labels
+from proctop.sources.labels import Labels
 from proctop.sources.rows import Rows, Sweep, sealed
+from proctop.sources.told import SEAM, TIMES, Told, as_columns
 
-_PATIENCE = 5.0  # seconds in which the end of a process that is gone must have been told
+_OVERDUE = 1.0  # seconds after the end of a process in which the kernel should have let go of it
 _MOST_PLACES = 4096
-_MOST_KEPT = 1 << 15
-_TIMES = [COUNTER[name] for name in ("utime", "stime", "cutime", "blkio_delay", "run_ns", "wait_ns")]
-_PPID, _THREADS = COUNTER["ppid"], COUNTER["threads"]
+_PPID, _THREADS, _UTIME, _STIME = (COUNTER[name] for name in ("ppid", "threads", "utime", "stime"))
 _IDS, _WORDS, _CGROUPS = 4, slice(0, 2), slice(2, 4)
+_WORKER = b"kworker/"
 
 
 class TaskTable(Rows):
     """Sweeps the processes of this host. Closes ``feed``.
 
     Times are rounded down to ``procfs.GRAIN``: what is below it would be half of a recording.
+
+    It may go on with the rows of another table (:meth:`take_over`). For those the times and switches that two sources tell differently
+    (whole ticks, the main thread only) begin where that one left them and grow by what the kernel tells from then on, so no rate shows
+    that the source has changed.
     """
 
     def __init__(self, host: Host, labels: Labels, feed: Feed) -> None:
@@ -42,17 +44,47 @@ class TaskTable(Rows):
         self._order: Index = np.zeros(0, dtype=np.intp)  # rows, ascending by key
         self._ids: Ints = np.zeros((_IDS, 0), dtype=np.int64)  # user, programs run, numbers of both cgroups
         self._comm = np.zeros(0, dtype="S16")
+        self._seam: Floats = np.zeros((len(SEAM), 0))  # by row, what is taken off
         self._places: dict[tuple[int, int], Place] = {}  # by the numbers of both cgroups
         self._frees = "freed" not in feed.refused
         self._tells = self._frees or "exited" not in feed.refused
-        self._codes: dict[ProcKey, int] = {}  # told of, still to be gone
-        self._late: dict[ProcKey, tuple[Exit, float]] = {}  # gone, still to be told of; and the second that missed it
-        self._ahead: dict[ProcKey, None] = {}  # gone and passed on before the kernel let go of it
-        self._started: dict[ProcKey, bytes] = {}  # command lines of programs that run since we look; longest ago first
+        self._ends = Told(labels, self._places, events=self._tells)
         self._told: list[Events] = []  # not passed on yet
+        self._happened = (0, 0, 0)
         self._lost = 0
         self._sweeps = 0
+        self._joined = False  # took over another's rows
         self._open = True
+
+    def take_over(self, other: Rows, since: float) -> None:
+        """Go on with the rows of another table that has just swept, and began to at second ``since`` of CLOCK_BOOTTIME: only once, before
+        the first sweep.
+
+        Raises OSError, and then nothing has changed.
+        """
+        self._feed.events()  # of whom is no row now, the other table has told
+        tasks = self._feed.sweep(full=True)
+        self._adopt(other)
+        self._joined, self._ends.since = True, int(since * self._host.ticks)
+        self._order_keys()
+        key = _key(tasks.pid, tasks.start)
+        row, known = self._find(key)
+        row = row[known]
+        tasks.counters[TIMES] -= tasks.counters[TIMES] % GRAIN
+        seam = tasks.counters[SEAM][:, known] - self._counters[SEAM][:, row]
+        self._seam = np.zeros((len(SEAM), self._pid.size))
+        self._seam[:, row] = np.where(np.isnan(seam), 0.0, seam)
+        self._ids = np.full((_IDS, self._pid.size), -1, dtype=np.int64)
+        self._ids[:, row] = _ids(tasks)[:, known]
+        self._ids[0] = [subject.uid for subject in self._subjects]
+        self._comm = np.array([subject.comm for subject in self._subjects], dtype="S16")
+        workers = known & tasks.kernel
+        self._comm[self._find(key)[0][workers]] = tasks.comm[workers]  # the text of a worker is longer
+        self._locate([self._subjects[at] for at in row.tolist()])
+
+    def leave(self) -> tuple[Exit, ...]:
+        """Ends that are known and were not told yet; after that another table may take over."""
+        return self._ends.leave()
 
     def subjects(self) -> list[Subject]:
         """The processes that have several threads."""
@@ -64,15 +96,18 @@ class TaskTable(Rows):
     def sweep(self) -> Sweep:
         """Look at everything that did something since the last time; everything there is, if that is not known."""
         turn, nothing = self._turn(), sealed(np.zeros(0, dtype=np.intp))
+        if not (self._sweeps or self._joined):
+            self._ends.since = int(self._host.clock().boot * self._host.ticks)
         self._told.append(self._feed.events())  # first: one that is told of is not met below
         self._lost = sum(events.lost for events in self._told)
         try:
-            tasks = self._feed.sweep(full=self._lost > 0)
+            tasks = self._feed.sweep(full=self._lost > 0 or not self._sweeps)
         except OSError as error:  # out of descriptors: what happened meanwhile is told next time
             failed = f"the kernel's tasks could not be read: {error.strerror}"
             return Sweep(self._pid, self._start, self._counters, self._words, nothing, (), failed=failed)
         told, self._told = self._told, []
-        tasks.counters[_TIMES] -= tasks.counters[_TIMES] % GRAIN
+        tasks.counters[TIMES] -= tasks.counters[TIMES] % GRAIN
+        tasks.counters[EXTRA_ROWS] = tasks.extra
         key = _key(tasks.pid, tasks.start)
         ended = np.concatenate([_key(events.exits.pid, events.exits.start) for events in told])
         row, known = self._find(key)
@@ -82,9 +117,10 @@ class TaskTable(Rows):
             dead |= np.isin(self._key, ended)
         ran = self._write(row[known], tasks.counters[:, known])
         renewed, moved = self._renew(tasks, row[known], known)
+        renewed = list(dict.fromkeys([*renewed, *self._workers(turn)]))
         self._labels.touch([self._subjects[row] for row in ran.tolist()])
         gone = {self._subjects[row] for row in dead.nonzero()[0].tolist()}
-        exits = self._exits(told, self._find(ended)[1] | np.isin(ended, key), dead)
+        exits, totals = self._exits(told, ended, key, dead)
         ran = (ran - dead.cumsum()[ran])[~dead[ran]]
         born = self._restructure(dead, tasks, new)
         self._counters = sealed(self._counters)
@@ -94,7 +130,17 @@ class TaskTable(Rows):
         births = range(len(self._subjects) - len(born), len(self._subjects))
         changed = sealed(np.unique(np.array([*ran.tolist(), *births, *relabelled], dtype=np.intp))) if self._sweeps else None
         self._sweeps += 1
-        return Sweep(self._pid, self._start, self._counters, self._words, changed, exits)
+        self._count(told)
+        return Sweep(
+            self._pid,
+            self._start,
+            self._counters,
+            self._words,
+            changed,
+            exits,
+            ended=totals,
+            happened=self._happened if self._tells else _NOT_TOLD,
+        )
 
     def _find(self, key: Ints) -> tuple[Index, Bools]:
         """The row of each process, any where there is none; and whether there is."""
@@ -114,7 +160,10 @@ class TaskTable(Rows):
 
     def _write(self, row: Index, columns: Floats) -> Index:
         """Put what was read of survivors into a new matrix; the rows that differ."""
+        if self._joined:
+            columns[SEAM] -= self._seam[:, row]
         old = self._counters[:, row]
+        _ascend(columns, old)
         differs = ((columns != old) & ~(np.isnan(columns) & np.isnan(old))).any(axis=0)
         if differs.any():
             self._counters = self._counters.copy()
@@ -133,7 +182,7 @@ class TaskTable(Rows):
         for subject, uid, name, kernel in zip(
             renewed, ids[0, words].tolist(), comm[words].tolist(), tasks.kernel[known][words].tolist(), strict=True
         ):
-            subject.uid, subject.comm, subject.kernel = uid, name, kernel
+            subject.uid, subject.comm, subject.kernel = uid, self._title(subject, name, kernel), kernel
         return renewed, [self._subjects[at] for at in row[moved].tolist()]
 
     def _restructure(self, dead: Bools, tasks: Tasks, new: Bools) -> list[Subject]:
@@ -142,64 +191,63 @@ class TaskTable(Rows):
         columns = (tasks.pid, tasks.start, tasks.uid, tasks.comm, tasks.kernel)
         for pid, start, uid, comm, kernel in zip(*(column[new].tolist() for column in columns), strict=True):
             subject = Subject(pid, f"{self._host.proc}/{pid}")
-            subject.start, subject.uid, subject.comm, subject.kernel = start, uid, comm, kernel
+            subject.start, subject.uid, subject.comm, subject.kernel = start, uid, self._title(subject, comm, kernel), kernel
             born.append(subject)
         if born or dead.any():
             self._replace(dead.nonzero()[0].tolist(), born, tasks.counters[:, new])
             self._ids = np.concatenate([self._ids[:, ~dead], _ids(tasks)[:, new]], axis=1)
             self._comm = np.concatenate([self._comm[~dead], tasks.comm[new]])
-            self._key = _key(self._pid, self._start)
-            self._order = self._key.argsort()
+            self._seam = np.concatenate([self._seam[:, ~dead], np.zeros((len(SEAM), len(born)))], axis=1)
+            self._order_keys()
         return born
 
-    def _exits(self, told: list[Events], seen: Bools, dead: Bools) -> tuple[Exit, ...]:
-        """Who ended. ``seen``: bool[exits], there is a row; ``dead``: bool[rows] that go."""
+    def _order_keys(self) -> None:
+        self._key = _key(self._pid, self._start)
+        self._order = self._key.argsort()
+
+    def _title(self, subject: Subject, comm: bytes, kernel: bool) -> bytes:
+        """The name of a process. That of a worker of the kernel also says what it works at (kernel/workqueue.c: wq_worker_comm)."""
+        if kernel and comm.startswith(_WORKER):
+            try:
+                return self._host.read(f"{subject.path}/comm", 64).rstrip(b"\n") or comm
+            except Unreadable:
+                pass
+        return comm
+
+    def _workers(self, turn: list[Subject]) -> list[Subject]:
+        """Those of the kernel's workers in ``turn`` that work at something else."""
+        renewed = []
+        for subject in turn:
+            if subject.kernel and subject.comm.startswith(_WORKER) and (name := self._title(subject, subject.comm, True)) != subject.comm:
+                subject.comm = name
+                renewed.append(subject)
+        return renewed
+
+    def _count(self, told: list[Events]) -> None:
+        births, execs, exits = self._happened
         for events in told:
-            started = map(ProcKey, events.execs.pid.tolist(), events.execs.start.tolist())
-            self._started.update(zip(started, events.args, strict=True))
-        now = self._host.clock().mono
-        exits: list[Exit] = []
-        ends = [(events, at) for events in told for at in range(len(events.exits))]
-        for (events, at), has_row in zip(ends, seen.tolist(), strict=True):
-            key, code = ProcKey(int(events.exits.pid[at]), int(events.exits.start[at])), int(events.code[at])
-            args = self._started.pop(key, None)
-            if key in self._ahead:
-                del self._ahead[key]
-            elif has_row:
-                self._codes[key] = code
-            elif (late := self._late.pop(key, None)) is not None:
-                exits.append(replace(late[0], code=code))
-            elif self._sweeps:
-                exits.append(self._brief(events, at, key, code, args))
+            births, execs, exits = births + len(events.births), execs + len(events.execs), exits + len(events.exits)
+        self._happened = births, execs, exits
+
+    def _exits(self, told: list[Events], ended: Ints, walked: Ints, dead: Bools) -> tuple[tuple[Exit, ...], Floats | None]:
+        """Who ended, and their totals. ``ended``: keys, one for each end in ``told``; ``walked``: keys of what was read; ``dead``:
+        bool[rows] that go."""
+        now = self._host.clock()
+        exits = self._ends.take(told, self._has_row(ended, walked))
         for row in dead.nonzero()[0].tolist():
             subject = self._subjects[row]
-            key = ProcKey(subject.pid, subject.start)
             self._labels.drop(subject)
-            end = Exit(key, int(self._counters[_PPID, row]), subject.label, self._codes.pop(key, None))
-            if end.code is None and self._tells:
-                self._late[key] = (end, now)
-            else:
-                exits.append(end)
-        codes = self._feed.ends() if self._late else {}
-        for key, (end, since) in list(self._late.items()):
-            if key in codes:
-                self._ahead[key] = None
-            if key in codes or now - since >= _PATIENCE:
-                exits.append(replace(end, code=codes.get(key)))
-                del self._late[key]
-        for kept in (self._started, self._ahead):
-            while len(kept) > _MOST_KEPT:  # their ends got lost
-                del kept[next(iter(kept))]
-        return tuple(exits)
+            end = Exit(ProcKey(subject.pid, subject.start), int(self._counters[_PPID, row]), subject.label)
+            exits += self._ends.gone(end, self._seam[:, row], now.mono, told=not self._sweeps)
+        exits += self._ends.late(self._feed.ends() if self._ends.waits else {}, now.mono)
+        overdue = self._feed.overdue(now.boot - _OVERDUE)
+        if overdue is not None:
+            exits += self._ends.overdue(overdue, self._has_row(_key(overdue.exits.pid, overdue.exits.start), walked))
+        return as_columns(exits)
 
-    def _brief(self, events: Events, at: int, key: ProcKey, code: int, args: bytes | None) -> Exit:
-        """One that lived and ended between two sweeps: all that is known of it was told. ``args`` None: it ran no program of its own."""
-        who = events.exits
-        ppid = int(who.ppid[at])
-        place = self._places.get((int(who.cgroup[at]), int(who.cgroup1[at])), NOWHERE)
-        command = None if args is None else clean_command(args)
-        label = self._labels.brief(bytes(who.comm[at]), command, int(who.uid[at]), place, ppid)
-        return Exit(key, ppid, label, code)
+    def _has_row(self, key: Ints, walked: Ints) -> list[bool]:
+        """Whether each process is a row, or will be one."""
+        return [bool(there) for there in self._find(key)[1] | np.isin(key, walked)]
 
     def _locate(self, subjects: list[Subject]) -> None:
         """Remember what the numbers of cgroups stand for. Of a process that is just ending the file says the root, wherever it was."""
@@ -224,7 +272,7 @@ class TaskTable(Rows):
 
     def notes(self) -> tuple[str, ...]:
         """What the kernel does not tell, or did not this time."""
-        notes = [f"bpf: {name} is not told: {why}" for name, why in self._feed.refused.items() if name in EVENTS]
+        notes = [f"bpf: {name} is not told: {why}" for name, why in self._feed.refused.items() if name in (*EVENTS, *FAULTS, MEMORY)]
         if self._lost:
             notes.append(f"{self._lost} events of processes were lost: all processes are looked at again")
         return tuple(notes)
@@ -235,6 +283,17 @@ class TaskTable(Rows):
             self._open = False
             self._feed.close()
             self.probe.close()
+
+
+_NOT_TOLD = (-1, -1, -1)
+
+
+def _ascend(now: Floats, then: Floats) -> None:
+    """Share out user and system time so that neither falls, as the kernel does whenever /proc is read (cputime_adjust)."""
+    user, system = then[_UTIME], then[_STIME]
+    both = np.maximum(now[_UTIME] + now[_STIME], user + system)
+    now[_STIME] = np.minimum(np.maximum(now[_STIME], system), both - user)
+    now[_UTIME] = both - now[_STIME]
 
 
 def _key(pid: Ints, start: Ints) -> Ints:

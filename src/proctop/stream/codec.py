@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 
 from proctop import fields
-from proctop.records import Exit, Floats, Gap, Index, Label, ProcKey, Reading, ThreadTable
+from proctop.records import Floats, Gap, Index, Label, Reading, ThreadTable
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns, Keys
 from proctop.stream.header import LATEST, Header, text, whole
 from proctop.stream.host import HostRow
+from proctop.stream.lives import Churn, Ended, exits_in, exits_out, waits_in, waits_out
 from proctop.stream.numbers import In, Out
 from proctop.stream.scores import OldScoresIn, ScoresIn, ScoresOut
-from proctop.stream.seen import Record, Said, Seen, idle_in, idle_out
+from proctop.stream.seen import Record, Said, Seen, accepted_in, accepted_out, departed_in, departed_out, idle_in, idle_out
 from proctop.stream.tables import OldHostIn
 from proctop.stream.words import WordsIn, WordsOut
 
@@ -38,7 +39,6 @@ LONGEST_SEEN = 1 << 22
 
 _NAMES = tuple(counter.name for counter in fields.COUNTERS)
 _TIMES = struct.Struct("<qddddd")
-_NO_CODE = 1 << 40  # beside any exit code
 _NO_HOST = bytes(6)  # six tables without rows: what a reader of 1.0 looks for
 _quiet = np.errstate(all="ignore")  # overflow and NaN are data here; entered once a reading, as it costs as much as a table
 
@@ -59,6 +59,11 @@ class Section(IntEnum):
     IDLE = 13  # seconds without activity, with the first reading of a segment
     NUMBERS = 14  # of host and cgroups
     RANKS = 15  # scores and reasons
+    ENDED = 16  # totals of the exits; only with EXITS
+    WCHAN = 17  # what processes in state D wait in
+    CHURN = 18  # births, program starts and ends since they are counted; absent = as before
+    ACCEPTED = 19  # which alert events were accepted as normal; absent = none
+    DEPARTED = 20  # ranks of the rows of those that ended; absent = none has one
 
 
 class Encoder:
@@ -71,6 +76,8 @@ class Encoder:
         self._scores: ScoresOut | None = None
         self._said = Said()
         self._host = HostRow()
+        self._churn = Churn()
+        self._ended = Ended(len(_NAMES))
         self._remarks: list[Any] = []
         self._begun = False
         self._seq = -2
@@ -100,8 +107,17 @@ class Encoder:
         sections[Section.HOST] = _NO_HOST
         self._host.put(out := Out(), self._words, r)
         sections[Section.NUMBERS] = out.done()
+        if body := self._churn.put(r.host):
+            sections[Section.CHURN] = body
         if r.exits:
-            sections[Section.EXITS] = self._exits(r.exits)
+            exits_out(out := Out(), self._words, r.exits)
+            sections[Section.EXITS] = out.done()
+            if r.ended is not None:
+                self._ended.put(out := Out(), r.ended)
+                sections[Section.ENDED] = out.done()
+        if r.wchan:
+            waits_out(out := Out(), self._words, r.wchan)
+            sections[Section.WCHAN] = out.done()
         remarks = [r.source, [[g.field, g.count, g.reason] for g in r.gaps], list(r.notes)]
         if remarks != self._remarks:
             self._remarks = remarks
@@ -114,6 +130,10 @@ class Encoder:
             sections[Section.RANKS] = out.done()
             if body := self._said.put(seen, r.wall):
                 sections[Section.SEEN] = body
+            if body := accepted_out(seen.alerts):
+                sections[Section.ACCEPTED] = body
+            if seen.departed is not None:
+                sections[Section.DEPARTED] = departed_out(seen.departed)
             if seen.idle is not None and not self._begun:
                 idle_out(out := Out(), seen.idle)
                 sections[Section.IDLE] = out.done()
@@ -127,14 +147,6 @@ class Encoder:
             whole.number(tag)
             whole.blob(body)
         return whole.done()
-
-    def _exits(self, exits: Sequence[Exit]) -> bytes:
-        rows = [(e.key.pid, e.key.start, e.ppid, self._words.label(e.label), _NO_CODE if e.code is None else e.code) for e in exits]
-        out = Out()
-        out.number(len(rows))
-        for column in np.array(rows, np.int64).T:
-            out.integers(column)
-        return out.done()
 
     def _threads(self, threads: ThreadTable) -> bytes:
         out = Out()
@@ -164,6 +176,8 @@ class Decoder:
         self._said = Said()
         self._host = HostRow()
         self._old_host = OldHostIn()
+        self._churn = Churn()
+        self._ended = Ended(self._m)
         self._remarks: tuple[str, tuple[Gap, ...], tuple[str, ...]] = ("", (), ())
 
     @property
@@ -198,17 +212,20 @@ class Decoder:
             host, cgroups = self._host.take(part, self._words)
         else:
             host, cgroups = self._old_host.take(_required(sections, Section.HOST), sections.get(Section.CGROUPS), self._words)
+        host = self._churn.take(host, sections.get(Section.CHURN))
         if (part := sections.get(Section.REMARKS)) is not None:
             self._remarks = _remarks(bytes(part.raw(min(part.left(), LONGEST_REMARKS))))
         source, gaps, notes = self._remarks
-        exits = self._exits(sections[Section.EXITS]) if Section.EXITS in sections else ()
+        exits = exits_in(sections[Section.EXITS], self._words, MOST_PROCESSES) if Section.EXITS in sections else ()
+        ended = self._totals(sections[Section.ENDED], len(exits)) if Section.ENDED in sections else None
+        wchan = waits_in(sections[Section.WCHAN], self._words, n) if Section.WCHAN in sections else {}
         threads = self._threads(sections[Section.THREADS]) if Section.THREADS in sections else None
         seen = self._seen(sections, take, n, wall)
         for array in (pid, start, counters):
             array.flags.writeable = False
         reading = Reading(
             seq, wall, mono, boot, interval, late, source, self._info, pid, start, counters,
-            labels, host, cgroups, gaps, exits, changed, threads, notes,
+            labels, host, cgroups, gaps, exits, changed, threads, ended, wchan, notes,
         )  # fmt: skip
         return Record(reading, seen)
 
@@ -226,22 +243,20 @@ class Decoder:
             self._said.take(bytes(part.raw(min(part.left(), LONGEST_SEEN))), wall)
         idle = idle_in(sections[Section.IDLE], n) if Section.IDLE in sections else None
         warming, notes, alerts = self._said.now
-        return Seen(replace(scores, notes=notes), warming, alerts, idle)
+        if (part := sections.get(Section.ACCEPTED)) is not None:
+            alerts = accepted_in(part, alerts)
+        departed = departed_in(sections[Section.DEPARTED]) if Section.DEPARTED in sections else None
+        return Seen(replace(scores, notes=notes), warming, alerts, idle, departed)
 
     def _ordered(self, counters: Floats) -> Floats:
         if self._order is None:
             return counters
         return np.concatenate((counters, np.full((1, counters.shape[1]), np.nan)))[self._order]
 
-    def _exits(self, data: In) -> tuple[Exit, ...]:
-        count = data.number(MOST_PROCESSES)
-        columns = [data.integers(count).tolist() for _ in range(5)]
-        exits = []
-        for pid, start, ppid, label, code in zip(*columns, strict=True):
-            if min(pid, start, ppid) < 0:
-                raise Damaged("a key is negative")
-            exits.append(Exit(ProcKey(pid, start), ppid, self._words.label(label), None if code == _NO_CODE else code))
-        return tuple(exits)
+    def _totals(self, data: In, count: int) -> Floats:
+        if count * self._m > MOST_CELLS:
+            raise Damaged("too many totals")
+        return self._ordered(self._ended.take(data, count))
 
     def _threads(self, data: In) -> ThreadTable:
         count = data.number(min(MOST_PROCESSES, MOST_CELLS // self._m))

@@ -136,7 +136,9 @@ class Decoded:
 def _size(record: Record) -> int:
     """Bytes that a decoded reading takes, about."""
     n, threads = len(record.reading), record.reading.threads
-    size = record.reading.counters.nbytes + 24 * n + _MORE + 64 * len(record.reading.cgroups)
+    size = record.reading.counters.nbytes + 24 * n + _MORE + 64 * len(record.reading.cgroups) + 300 * len(record.reading.exits)
+    if record.reading.ended is not None:
+        size += record.reading.ended.nbytes
     if threads is not None:
         size += threads.counters.nbytes + 100 * threads.tid.size
     return size + (16 * n + 1000 * len(record.seen.scores.why) if record.seen is not None else 0)

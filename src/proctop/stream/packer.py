@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from proctop import __version__, fields
 from proctop.features import GAP
 from proctop.fields import FEATURE
@@ -51,7 +53,9 @@ class Packer:
         Raises WriteFailed for one that no reader would take (100,000 processes); the next begins a segment.
         """
         if isinstance(what, Frame):
-            reading, seen = what.reading, Seen(what.scores, what.warming, what.alerts, what.batch.values[_IDLE])
+            gone = what.departed
+            ranks = gone.rank if gone is not None and not np.isnan(gone.rank).all() else None
+            reading, seen = what.reading, Seen(what.scores, what.warming, what.alerts, what.batch.values[_IDLE], ranks)
         else:
             reading, seen = what, None
         data = b""

@@ -18,6 +18,9 @@ from proctop.stream.scores import reason
 MOST_EVENTS = 1024
 """Of one reading."""
 
+MOST_DEPARTED = 4096
+"""Rows of the departed."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
@@ -29,12 +32,15 @@ class Seen:
         alerts: events that were open, or had ended within the last minute.
         idle: float32[n], seconds without activity (the feature ``idle_s``), with the first reading of a segment; else None. It is
             what :func:`proctop.features.first` needs to enter a session there.
+        departed: float32[m], ranks of the departed in the order of their rows; None = none of them had one. All else of them follows from
+            the readings.
     """
 
     scores: Scores
     warming: float
     alerts: tuple[AlertEvent, ...]
     idle: Floats32 | None
+    departed: Floats32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,36 @@ def idle_in(data: In, n: int) -> Floats32:
         raise Damaged("a number names nothing")
     idle: Floats32 = words.view("<f4").astype(np.float32)[which.view(np.int64)]
     return np.where(idle >= 0, idle, np.float32(np.nan))
+
+
+def accepted_out(alerts: tuple[AlertEvent, ...]) -> bytes:
+    """Which events were accepted as normal, empty = none. Beside the events, as a reader of 1.1 knows no more of those."""
+    places = [k for k, event in enumerate(alerts[:MOST_EVENTS]) if event.accepted]
+    if not places:
+        return b""
+    out = Out()
+    out.rising(np.array(places, np.int64))
+    return out.done()
+
+
+def accepted_in(data: In, alerts: tuple[AlertEvent, ...]) -> tuple[AlertEvent, ...]:
+    """The way back: ``alerts`` with those accepted."""
+    places = set(data.rising(len(alerts)).tolist())
+    return tuple(replace(event, accepted=True) if k in places else event for k, event in enumerate(alerts))
+
+
+def departed_out(ranks: Floats32) -> bytes:
+    """In tenths, plus 1; 0 = not known."""
+    out = Out()
+    out.number(ranks.size)
+    out.words(np.where(ranks >= 0, np.rint(np.nan_to_num(ranks) * 10.0) + 1.0, 0.0).astype(np.uint64))
+    return out.done()
+
+
+def departed_in(data: In) -> Floats32:
+    """The way back."""
+    words = data.words(data.number(MOST_DEPARTED)).astype(np.float64)
+    return np.where(words > 0, (words - 1.0) / 10.0, np.nan).astype(np.float32)
 
 
 class Said:

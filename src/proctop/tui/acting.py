@@ -7,15 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from textual.app import App
 
-from proctop.actions import ActionFailed, Actions, Detail
+from proctop.actions import ActionFailed, Actions
 from proctop.engine import Engine
 from proctop.records import Frame, ProcKey
 from proctop.scoring.calibration import EPISODE
 from proctop.tui.screens.menus import Choice, Confirm, signal_items
-from proctop.view import table, values
+from proctop.view import departed, table, values
+
+T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds that a closer look at a process may take."""
@@ -61,7 +64,8 @@ class Acting(App[int]):
         """A menu of signals, then a question that names exactly whom it would reach."""
         row = table.row_of(frame, key)
         if row is None or row < 0:
-            self.tell("signals go to processes; this is a thread", failed=True)
+            ended = departed.ending(frame, key)
+            self.tell(": ".join(ended) if ended else "signals go to processes; this is a thread", failed=True)
             return
         name = frame.batch.labels[row].comm
         started = float(values.numbers(frame, "start")[row])
@@ -85,17 +89,17 @@ class Acting(App[int]):
         else:
             self.tell(f"{signal.Signals(number).name} sent to {name}, pid {key.pid}")
 
-    def look_closely(self, key: ProcKey, look: Callable[[ProcKey], Detail], done: Callable[[Detail | ActionFailed | None], None]) -> None:
-        """Run ``look`` beside the screen and hand its answer to ``done``, or None when it takes too long."""
+    def look_closely(self, key: ProcKey, look: Callable[[ProcKey], T], done: Callable[[T | ActionFailed | None], None]) -> None:
+        """Run ``look`` beside the screen and hand its answer to ``done``; when it takes too long, None first."""
         answered: list[bool] = []
 
-        def finish(answer: Detail | ActionFailed | None) -> None:
-            if not answered:
+        def finish(answer: T | ActionFailed | None) -> None:
+            if answer is not None or not answered:
                 answered.append(True)
                 done(answer)
 
         def work() -> None:
-            answer: Detail | ActionFailed
+            answer: T | ActionFailed
             try:
                 answer = look(key)
             except ActionFailed as error:

@@ -22,25 +22,28 @@ from textual.screen import Screen
 
 from proctop.actions import Actions
 from proctop.engine import Engine
+from proctop.layouts import Layouts
 from proctop.records import Frame
-from proctop.settings import Settings
+from proctop.settings import Settings, layouts_path, state_folder
 from proctop.sources import Source
+from proctop.tui.comfort import Comfort, through, unseen
 from proctop.tui.deck import Deck
 from proctop.tui.feed import Feed
 from proctop.tui.messages import FrameReady, MomentReady
 from proctop.tui.moments import Moments
-from proctop.tui.moving import Moving
+from proctop.tui.screens.detail import ProcessDetail
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.terminal import Terminal
 from proctop.tui.themes import OURS, cell_colours
 from proctop.tui.tongue import Ascii, Depth
+from proctop.tui.tour import Tour
 from proctop.tui.transport import Transport
 
 GRACE = 0.7
 """Seconds after a signal in which everything must have ended by itself."""
 
 
-class Proctop(Moving):
+class Proctop(Comfort):
     """Shows what :meth:`show` is given; with a ``source`` it feeds itself.
 
     Args:
@@ -48,6 +51,8 @@ class Proctop(Moving):
         first: a frame of the source that is there already.
         keep: gets every frame of the source, in the thread that reads it.
         past: makes the player for moments other than now; called in a thread of its own whenever now is left.
+        layouts: those that the user has saved.
+        tour: what is told beside the past, and where it begins to play.
     """
 
     CSS_PATH = "proctop.tcss"
@@ -67,19 +72,24 @@ class Proctop(Moving):
         past: Callable[[], Moments] | None = None,
         depth: Depth = "truecolor",
         ascii: bool = False,
+        layouts: Layouts | None = None,
+        tour: Tour | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         super().__init__(driver_class=driver_class)
         self.settings = settings
         self.actions = actions
         self.ascii = ascii
+        self.layouts = layouts or Layouts()
+        self.tour = tour
+        self.take_keys(dict(settings.keys))
         self.ended = False
         self.failure = ""  # why the program ends, in one line
         self.trouble = ""  # why a thread has ended
         self.engine = engine
         self._source, self._first, self._keep = source, first, keep
         transport = Transport(past, self._fetched) if past is not None else None
-        self.deck = Deck(live=live, transport=transport, changed=self._moment_changed)
+        self.deck = Deck(live=live, transport=transport, changed=self._moment_changed, at=tour.begin if tour is not None else None)
         self._feed: Feed | None = None
         self._cell_filters: tuple[LineFilter, ...] = ()
         self.no_color = self.no_color or not settings.color or depth is None
@@ -150,11 +160,16 @@ class Proctop(Moving):
             self.show(frame)
 
     def on_moment_ready(self) -> None:
+        course = self.deck.course()
+        for screen in self.screen_stack:
+            if course is not None and isinstance(screen, ProcessDetail):
+                screen.take(course)
         fetched = self.deck.fetched()
         if fetched is None or not self.screen_stack:  # a last one may come while the screens are taken down
             return
         with self._together():
             if fetched.frame is not None and self.deck.past:
+                self.recalled(fetched.frame)
                 self.main.show(fetched.frame, fetched.rates)
             self.show_mode()
         key = fetched.chosen or self.wanted
@@ -170,6 +185,7 @@ class Proctop(Moving):
             if frame is not None:
                 self.deck.came(frame)
                 self.main.learn(frame)
+                self.heard(frame)
                 if self.deck.now:
                     self.main.show(frame)
             self.show_mode()
@@ -198,8 +214,12 @@ class Proctop(Moving):
         self.call_later(self.show_mode)
 
     def want_threads(self, wanted: bool) -> None:
+        self.want(threads=wanted)
+
+    def want(self, **changes: Any) -> None:
+        """What the source is to read from now on: fields of :class:`proctop.sources.Wants`."""
         if self._source is not None:
-            self._source.wants = replace(self._source.wants, threads=wanted)
+            self._source.wants = replace(self._source.wants, **changes)
 
     # the end
 
@@ -262,6 +282,7 @@ def run(
     first: Frame | None = None,
     keep: Callable[[Frame], None] | None = None,
     past: Callable[[], Moments] | None = None,
+    tour: Tour | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Show ``source`` on this terminal until the user quits, or without one the ``past`` alone; the others as :class:`Proctop` has them.
@@ -289,8 +310,12 @@ def run(
         past=past,
         depth=tongue.depth(environ),
         ascii=settings.ascii or not tongue.speaks_unicode(environ),
+        layouts=Layouts(layouts_path(environ)),
+        tour=tour,
         driver_class=Terminal,
     )
+    app.wrapped = through(environ)
+    app.hinted = unseen(os.path.join(state_folder(environ), "hints-shown")) if settings.hints else ""
     threading.excepthook = app.thread_failed
     try:
         code = app.run(mouse=settings.mouse)

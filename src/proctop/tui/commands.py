@@ -5,27 +5,46 @@ Textual's own ends the program when it is left while it still searches, so this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 
 from proctop.fields import COLUMNS
-from proctop.tui.keys import MAIN, called
+from proctop.tui.keys import MAIN, called, named
 from proctop.tui.screens.menus import Choice
 from proctop.tui.widgets.menu import Item
 from proctop.view.cells import Cell
 
+EXAMPLES = (
+    ("score>3", "what stands out"),
+    ("cpu>50", "what takes half a core or more"),
+    ("mem>1gb", "what holds a gigabyte"),
+    ("disk_write>1mb", "what writes to storage"),
+    ("container~.", "what runs in containers"),
+    ("state=D", "what waits for storage"),
+    ("state=Z", "what has ended and was not reaped"),
+)
+"""Filters, and what they show."""
 
-def commands(offered: Callable[[str, tuple[object, ...]], bool], themes: Iterable[str]) -> list[Item]:
-    """What can be done here; the value of an item is an action of the main screen. The names are ours: nothing comes from the host."""
+
+def commands(
+    offered: Callable[[str, tuple[object, ...]], bool],
+    themes: Iterable[str],
+    layouts: Iterable[str] = (),
+    keymap: Mapping[str, str] = MappingProxyType({}),
+) -> list[Item]:
+    """What can be done here; the value of an item is an action of the main screen. Nothing in them comes from the host."""
     items = [
-        Item(binding.action, binding.description, f"key {binding.key_display or binding.key}")
+        Item(binding.action, binding.description, f"key {named(binding, keymap)}")
         for binding in MAIN
         if isinstance(binding, Binding) and offered(*called(binding.action)) and not binding.action.startswith(("sort(", "palette"))
     ]
     items += [Item(f"sort({c.name!r})", f"sort by {c.name}", c.help) for c in COLUMNS if c.name not in ("history", "why")]
+    items += [Item(f"look_for({text!r})", f"filter {text}", says) for text, says in EXAMPLES]
+    items += [Item(f"layout({name!r})", f"layout {name}", "saved columns, sort and theme") for name in layouts]
     return [*items, *(Item(f"theme({name!r})", f"theme {name}", "colours") for name in sorted(themes))]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from proctop.records import Frame, HostRates
+from proctop.records import Course, Frame, HostRates
 from proctop.tui.moments import Fetched, Wish
+from proctop.tui.tracing import Asked
 from proctop.tui.transport import Transport
 from proctop.view.panel import Moment
 from proctop.view.timeline import Outlook
@@ -20,6 +21,7 @@ class Deck:
         live: there is a now to return to; else all is past.
         transport: None: there is no past.
         changed: called when another moment is shown, or something else is to be said of it.
+        at: wall seconds at which to begin where there is no now, None = with the oldest moment.
 
     Attributes:
         past: a moment out of the memory or of a recording is shown.
@@ -28,7 +30,7 @@ class Deck:
         latest, shown: the newest frame of the host, and the one on the screen; ``rates`` lead up to that, in the past.
     """
 
-    def __init__(self, *, live: bool, transport: Transport | None, changed: Callable[[], None]) -> None:
+    def __init__(self, *, live: bool, transport: Transport | None, changed: Callable[[], None], at: float | None = None) -> None:
         self.live = live
         self.past = not live
         self.held = False
@@ -43,13 +45,14 @@ class Deck:
         self._columns = 0
         self._transport = transport
         self._changed = changed
+        self._at = at
 
     def start(self) -> None:
         """Where there is no now, begin to play."""
         if self._transport is not None:
             self._transport.start()
             if not self.live:
-                self._transport.depart(("end", -1.0))
+                self._transport.depart(("end", -1.0) if self._at is None else ("at", self._at))
                 self._transport.play(self.speed)
 
     def close(self) -> None:
@@ -95,6 +98,15 @@ class Deck:
         if self.live and fetched.end:
             self.return_to_now()
         return fetched
+
+    def trace(self, asked: Asked | None) -> None:
+        """The course of a process is wanted; where there is no past, none comes."""
+        if self._transport is not None:
+            self._transport.trace(asked)
+
+    def course(self) -> Course | None:
+        """What came of it since the last time."""
+        return self._transport.take_course() if self._transport is not None else None
 
     def look(self, columns: int) -> None:
         """The timeline is drawn in so many columns."""

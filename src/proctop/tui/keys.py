@@ -1,10 +1,16 @@
-"""The keys of the main screen, and how the help names them."""
+"""The keys of the main screen, and how they are named.
+
+Every binding has an ``id``, by which the settings table ``[keys]`` gives it other keys (:mod:`proctop.tui.keymap`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from textual.binding import Binding, BindingType
+from textual.keys import key_to_character
 
 TIME: list[BindingType] = [
     Binding(
@@ -40,6 +46,11 @@ MAIN: list[BindingType] = [
     Binding("M", "sort('rss')", "sort by memory", id="sort_memory"),
     Binding("N", "sort('pid')", "sort by pid", id="sort_pid"),
     Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
+    Binding("g", "groups", "processes rolled up by command, container, image, pod, cgroup or user", id="groups"),
+    Binding("c", "containers", "containers against their limits", id="containers"),
+    Binding("f2,C", "columns", "choose the columns, their order, and layouts", key_display="F2 C", id="columns"),
+    Binding("w", "zoom(1)", "a wider span of history", id="wider"),
+    Binding("W", "zoom(-1)", "a narrower one", id="narrower"),
     Binding("u", "user_menu", "processes of one user", id="user"),
     Binding("H", "threads", "show or hide threads", id="threads"),
     Binding("K", "kernel", "show or hide kernel threads", id="kernel"),
@@ -50,9 +61,14 @@ MAIN: list[BindingType] = [
     Binding("f9,k", "signal", "send a signal to the selected process", key_display="F9 k", id="signal"),
     Binding("a", "accept", "take what the selected process does now as its normal", id="accept"),
     Binding("i", "incident", "mark its alarm as an incident, no false alarm", id="incident"),
+    Binding("e", "app.events", "alert events: what went wrong when, and why", id="events"),
+    Binding("v", "app.vitals", "host vitals: vmstat, iostat, netstat and pressure", id="vitals"),
+    Binding("exclamation_mark", "app.toasts", "announce new alerts, or not", id="toasts"),
     *TIME,
     Binding("b", "go", "go to a time: 10:00, 3m ago", id="go"),
     Binding("R", "app.record", "record to a file, and end that", id="record"),
+    Binding("y", "copy", "copy something of the selected process", id="copy"),
+    Binding("m", "app.mouse", "leave the mouse to the terminal, to select text; take it back", id="mouse"),
     Binding("escape", "back", "clear search, filter, user, selection", key_display="Esc", id="back"),
     Binding("ctrl+p", "palette", "every action and theme by name", key_display="Ctrl+P", id="palette"),
     Binding("ctrl+z", "app.suspend_process", "suspend to the shell", id="suspend"),
@@ -62,13 +78,44 @@ MAIN: list[BindingType] = [
 _SPELLED = {
     "up": "↑",
     "down": "↓",
+    "left": "←",
+    "right": "→",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "home": "Home",
     "end": "End",
     "enter": "Enter",
-    "ctrl+z": "Ctrl+Z",
+    "escape": "Esc",
+    "space": "Space",
+    "tab": "Tab",
+    "backspace": "Backspace",
+    "delete": "Del",
+    "insert": "Ins",
+    "ctrl": "Ctrl",
+    "shift": "Shift",
+    "alt": "Alt",
 }
+
+
+def spelled(keys: str) -> str:
+    """Keys as Textual names them, as people read them.
+
+    >>> spelled("f1,question_mark,h"), spelled("shift+left"), spelled("ctrl+p")
+    ('F1 ? h', 'Shift+←', 'Ctrl+P')
+    """
+    return " ".join(_spelled(key.strip().split("+")) for key in keys.split(","))
+
+
+def _spelled(parts: Sequence[str]) -> str:
+    return "+".join(_part(part, len(parts) > 1) for part in parts)
+
+
+def _part(name: str, combined: bool) -> str:
+    text = _SPELLED.get(name) or key_to_character(name) or name
+    return text.upper() if _FUNCTION.fullmatch(text) or (combined and len(text) == 1) else text
+
+
+_FUNCTION = re.compile(r"f[1-9]\d?")
 
 
 def called(action: str) -> tuple[str, tuple[object, ...]]:
@@ -76,10 +123,21 @@ def called(action: str) -> tuple[str, tuple[object, ...]]:
     return action.partition("(")[0], ()
 
 
-def documented(bindings: Iterable[BindingType], allowed: Callable[[str, tuple[object, ...]], bool | None]) -> list[tuple[str, str]]:
-    """Each key and what it does, without those that are not allowed here."""
+Allowed = Callable[[str, tuple[object, ...]], bool | None]
+
+
+def documented(
+    bindings: Iterable[BindingType], allowed: Allowed, keymap: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, str]]:
+    """Each key and what it does, without those that are not allowed here; ``keymap`` has other keys for some ids."""
     return [
-        (binding.key_display or _SPELLED.get(binding.key, binding.key), binding.description)
+        (named(binding, keymap), binding.description)
         for binding in bindings
         if isinstance(binding, Binding) and binding.description and allowed(*called(binding.action)) is not False
     ]
+
+
+def named(binding: Binding, keymap: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The keys of a binding, as people read them."""
+    chosen = keymap.get(binding.id or "")
+    return spelled(chosen) if chosen else binding.key_display or spelled(binding.key)

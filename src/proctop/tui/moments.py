@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from proctop.records import Floats32, Frame, HostRates, ProcKey
+from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
 from proctop.view.timeline import Mark, Outlook
 
 Wish = tuple[str, float]
@@ -37,6 +37,8 @@ class Moments(Protocol):
     def timeline(self, first: float, last: float, columns: int) -> Floats32: ...
 
     def rates(self, count: int) -> Sequence[HostRates]: ...
+
+    def series(self, key: ProcKey, begin: float, end: float) -> Iterator[Course | None]: ...
 
     def first(self) -> Frame | None: ...
 

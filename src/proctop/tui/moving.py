@@ -7,14 +7,12 @@ import threading
 from proctop.recording import RecordingEngine
 from proctop.records import ProcKey
 from proctop.stream import StreamError
-from proctop.tui.acting import Acting
-from proctop.tui.deck import Deck
+from proctop.tui.alarming import Alarming
 
 
-class Moving(Acting):
+class Moving(Alarming):
     """An application whose deck the keys move."""
 
-    deck: Deck
     wanted: ProcKey | None = None
     """Whose anomaly was pointed at: selected as soon as its moment is there."""
 

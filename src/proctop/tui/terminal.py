@@ -102,6 +102,21 @@ class Terminal(LinuxDriver):
         else:
             self.send_message(self.SignalResume())
 
+    @property
+    def mouse(self) -> bool:
+        """Whether the terminal tells us of the mouse, instead of selecting text with it."""
+        return self._mouse
+
+    def take_mouse(self, wanted: bool) -> None:
+        """Take the mouse, or give it back to the terminal for good: a suspension does not take it again."""
+        if wanted:
+            self._mouse = True
+            self._enable_mouse_support()
+        else:
+            self._disable_mouse_support()
+            self.write("\x1b[?1016l")  # Textual asks for pixels where there are any
+            self._mouse = False
+
     def disable_input(self) -> None:
         if self._wake is not None:
             os.write(self._wake[1], b"\0")

@@ -128,6 +128,11 @@ TERMINAL = Theme(
 OURS = (DARK, LIGHT, CONTRAST, TERMINAL)
 
 
+def names() -> list[str]:
+    """Every theme that there is."""
+    return sorted({*(theme.name for theme in OURS), *BUILTIN_THEMES})
+
+
 def cell_colours(variables: dict[str, str]) -> dict[str, str]:
     """What cells look like in a theme that does not say it: taken from the colours it has."""
     take = variables.get

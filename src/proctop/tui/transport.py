@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from proctop.records import Frame, HostRates
+from proctop.records import Course, Frame, HostRates
 from proctop.stream import StreamError
 from proctop.tui.feed import RETRIED
 from proctop.tui.moments import Fetched, Moments, Wish, go
+from proctop.tui.tracing import Asked, Tracer
 from proctop.view.panel import LENGTH
 from proctop.view.timeline import Outlook
 
@@ -55,6 +56,7 @@ class Transport(threading.Thread):
         self._columns = 0
         self._fetched: Fetched | None = None
         self._told: tuple[object, ...] = ()
+        self._tracer = Tracer(load, deliver)
         # of this thread alone
         self._player: Moments | None = None
         self._interval = 1.0
@@ -108,6 +110,16 @@ class Transport(threading.Thread):
                 self._wishes.append(("tend", 0.0))
                 self._changed.notify()
 
+    def trace(self, asked: Asked | None) -> None:
+        """The course of a process is wanted, None: none any more. It comes while no moment is wanted."""
+        with self._changed:
+            self._tracer.ask(asked)
+            self._changed.notify()
+
+    def take_course(self) -> Course | None:
+        """What nobody has taken yet of the one asked for last."""
+        return self._tracer.take()
+
     def take(self) -> Fetched | None:
         """What nobody has taken yet."""
         with self._changed:
@@ -132,6 +144,9 @@ class Transport(threading.Thread):
     def run(self) -> None:
         while (work := self._next()) is not None:
             turn, wishes = work
+            if not wishes:
+                self._tracer.advance(self._player)
+                continue
             fetched: Fetched | None
             try:
                 fetched = self._fetch(wishes)
@@ -144,15 +159,21 @@ class Transport(threading.Thread):
             if fetched is not None:
                 self._hand_over(turn, fetched)
         self._leave()
+        self._tracer.leave()
 
     def _next(self) -> tuple[int, list[Wish]] | None:
-        """Wait until something is wished for, it is time to play on, or to tend to the player; None when closed."""
+        """Wait until something is wished for, it is time to play on, to trace (nothing is wished for) or to tend to the player;
+        None when closed.
+        """
         with self._changed:
             while not self._closed:
                 if self._wishes:
                     wishes, self._wishes = self._wishes, []
                     return self._turn, wishes
+                traces = self._tracer.wanted
                 if self._player is None or self._fetched is not None:  # nothing to do, or nobody has taken what was done
+                    if traces:
+                        return self._turn, []
                     self._changed.wait()
                     continue
                 now = time.monotonic()
@@ -168,6 +189,8 @@ class Transport(threading.Thread):
                         self._since = now if behind else self._since + count * pace
                         return self._turn, [("step", count)]
                     left = min(left, max(pace, LEAST) - passed)
+                if traces:
+                    return self._turn, []
                 if left <= 0:
                     return self._turn, [("tend", 0.0)]
                 self._changed.wait(left)
@@ -234,6 +257,7 @@ class Transport(threading.Thread):
         player, self._player = self._player, None
         self._outlook, self._end = None, False
         if player is not None:
+            self._tracer.leave(player)
             player.close()
 
 

@@ -105,9 +105,13 @@ _UNSTEADY = re.compile(
 )
 
 
+# Our own marks, boxes and blocks take one cell everywhere: no need to ask for each of hundreds in a line of history.
+_plainly_narrow = re.compile("[ -~·×–…←-↓─-▟●]*").fullmatch
+
+
 @lru_cache(maxsize=4096)
 def _measured(text: str) -> int:
-    return sum(map(get_character_cell_size, text))
+    return len(text) if _plainly_narrow(text) else sum(map(get_character_cell_size, text))
 
 
 def width(text: str) -> int:

@@ -5,6 +5,8 @@ A key is float64[n], smaller first, NaN last; equal keys leave the order to what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from proctop import fields
@@ -26,7 +28,13 @@ def hold(score: Floats, held: Floats) -> Floats:
         return np.where(np.abs(score - held) <= np.maximum(BAND, RATIO * held), held, np.minimum(score, _HIGHEST))
 
 
-def score_key(frame: Frame, held: Floats, *, reverse: bool = False) -> Floats:
+def score_key(frame: Frame, held: Floats, *, gone: Frame | None = None, reverse: bool = False) -> Floats:
+    """The key of the rows of a frame by their scores, then of those of ``gone``; ``held`` is of all of them."""
+    cpu = values.numbers(frame, "cpu")
+    return banded(held, cpu if gone is None else np.concatenate((cpu, values.numbers(gone, "cpu"))), reverse=reverse)
+
+
+def banded(held: Floats, cpu: Floats, *, reverse: bool = False) -> Floats:
     """Rows grouped with those near them, the highest scores first; rows without a score behind, by the power of two of their cpu percent.
 
     A group reaches from its highest score down by the band. Inside it the order stays what it was.
@@ -42,22 +50,24 @@ def score_key(frame: Frame, held: Floats, *, reverse: bool = False) -> Floats:
         left = int(np.searchsorted(ascending[:left], floor, side="left"))
     group: Floats = len(floors) - np.searchsorted(np.array(floors[::-1]), held, side="right").astype(np.float64)
     with np.errstate(invalid="ignore"):
-        busy = np.floor(np.log2(np.maximum(values.numbers(frame, "cpu"), 1.0)))
+        busy = np.floor(np.log2(np.maximum(cpu, 1.0)))
     busy = np.where(np.isnan(busy), 0.0, busy)
     return np.where(scored, -group if reverse else group, _UNSCORED - busy)
 
 
-def column_key(frame: Frame, name: str, *, reverse: bool = False) -> Floats:
-    """The key of any other column or feature, in its usual direction or against it."""
+def column_key(frame: Frame, name: str, *, gone: Frame | None = None, reverse: bool = False) -> Floats:
+    """The key of the rows of a frame by any other column or feature, then of those of ``gone``, in its usual direction or against it."""
     column = fields.COLUMN.get(name)
     if values.is_text(name):
-        return _ranked(values.texts(frame, name), reverse)
+        words = values.texts(frame, name)
+        return ranked(words if gone is None else words + values.texts(gone, name), reverse=reverse)
     descending = column is None or column.descending
-    key = _visible(values.numbers(frame, name), values.unit(name), name)
+    numbers = values.numbers(frame, name)
+    key = visible(numbers if gone is None else np.concatenate((numbers, values.numbers(gone, name))), values.unit(name), name)
     return -key if descending != reverse else key
 
 
-def _visible(numbers: Floats, unit: Unit, name: str) -> Floats:
+def visible(numbers: Floats, unit: Unit, name: str) -> Floats:
     """Rounded to what a column shows of them."""
     if unit in (Unit.PERCENT, Unit.NATS):
         return np.round(numbers, 1)
@@ -71,7 +81,7 @@ def _visible(numbers: Floats, unit: Unit, name: str) -> Floats:
     return np.round(numbers) if name == "idle_s" else numbers
 
 
-def _ranked(words: list[str], reverse: bool) -> Floats:
+def ranked(words: Sequence[str], *, reverse: bool = False) -> Floats:
     """Words by alphabet without regard to case, empty ones last."""
     place = {word: float(k) for k, word in enumerate(sorted(set(words), key=lambda word: (word.casefold(), word), reverse=reverse))}
     place[""] = float("nan")

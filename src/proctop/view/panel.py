@@ -9,22 +9,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proctop.records import Frame, HostRates
+from proctop.history import FACTORS
+from proctop.records import HOST, Frame, HostRates
 from proctop.view import sparkline
 from proctop.view.cells import Cell, Glyphs, Line, fit, line, sides, width
 from proctop.view.table import FULL
-from proctop.view.units import duration, percent, size
+from proctop.view.units import count, duration, percent, size
+from proctop.view.zoom import span
 
 NAN = float("nan")
 GAUGES = ("cpu", "mem", "swap", "psi", "disk", "net")
 LENGTH = 120
 
 
+class Series:
+    """The last :data:`LENGTH` values, and the highest of as many longer parts."""
+
+    def __init__(self) -> None:
+        self._parts = {factor: deque[float](maxlen=LENGTH) for factor in (1, *FACTORS)}
+        self._count = 0
+
+    def append(self, value: float) -> None:
+        for factor, parts in self._parts.items():
+            if self._count % factor == 0:
+                parts.append(value)
+            elif not value <= parts[-1]:  # NaN is no value yet
+                parts[-1] = value if value == value else parts[-1]
+        self._count += 1
+
+    def of(self, factor: int) -> Sequence[float]:
+        return self._parts[factor]
+
+
 class Past:
     """The last values of each gauge, oldest first. Readings that were not shown leave a gap."""
 
     def __init__(self) -> None:
-        self._values: dict[str, deque[float]] = {name: deque(maxlen=LENGTH) for name in GAUGES}
+        self._series = {name: Series() for name in GAUGES}
         self._tick = -1
 
     def push(self, frame: Frame) -> None:
@@ -34,7 +55,8 @@ class Past:
 
     def _append(self, rates: HostRates, missed: int) -> None:
         for name, value in _levels(rates).items():
-            self._values[name].extend([NAN] * missed + [value])
+            for one in [NAN] * missed + [value]:
+                self._series[name].append(one)
 
     @classmethod
     def through(cls, rates: Iterable[HostRates]) -> Past:
@@ -44,8 +66,9 @@ class Past:
             past._append(one, 0)
         return past
 
-    def of(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        return np.array(self._values[name], dtype=np.float32)
+    def of(self, name: str, factor: int = 1) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """The last values or, with one of :data:`FACTORS`, the highest of parts of so many readings."""
+        return np.array(self._series[name].of(factor), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +212,8 @@ def words(moment: Moment, wall: float) -> str:
     return f"{ago} ago {pace}" if moment.speed else f"paused {ago} ago"
 
 
-def panel(frame: Frame | None, past: Past, total: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """The gauges: on four rows with history, or in short on one."""
+def panel(frame: Frame | None, past: Past, total: int, rows: int, glyphs: Glyphs, factor: int = 1) -> list[Line]:
+    """The gauges: on four rows with history, of which a cell is the highest of ``factor`` readings, or in short on one."""
     if frame is None or rows < 1:
         return []
     if rows < 4:
@@ -199,20 +222,23 @@ def panel(frame: Frame | None, past: Past, total: int, rows: int, glyphs: Glyphs
     texts = _texts(frame.host, glyphs)
     out = []
     for left, right in (("cpu", "psi"), ("mem", "disk"), ("swap", "net")):
-        cells = [Cell(" "), *_gauge(left, texts[left], past, half, glyphs), Cell(glyphs.bar.center(1), "faint")]
-        out.append(line([*cells, Cell(" "), *_gauge(right, texts[right], past, half, glyphs)], total))
-    out.append(_strip(frame, total, glyphs))
+        cells = [Cell(" "), *_gauge(left, texts[left], past, half, glyphs, factor), Cell(glyphs.bar.center(1), "faint")]
+        out.append(line([*cells, Cell(" "), *_gauge(right, texts[right], past, half, glyphs, factor)], total))
+    out.append(_strip(frame, total, glyphs, factor))
     return out
 
 
 TEXT = 28
 """Cells of the words beside a gauge."""
 
+LEAST = 24
+"""Cells that the history of the score keeps."""
 
-def _gauge(name: str, text: list[Cell], past: Past, total: int, glyphs: Glyphs) -> list[Cell]:
+
+def _gauge(name: str, text: list[Cell], past: Past, total: int, glyphs: Glyphs, factor: int) -> list[Cell]:
     room = max(0, min(total - 6 - TEXT, LENGTH))
     high = 1.0 if name in ("cpu", "mem", "swap", "psi") else None
-    spark = sparkline.text(past.of(name), room, high=high, ascii=glyphs.ascii) + " " if room > 2 else ""
+    spark = sparkline.text(past.of(name, factor), room, high=high, ascii=glyphs.ascii) + " " if room > 2 else ""
     said = line(text, max(0, total - 5 - width(spark))).cells
     return [Cell(f"{name:5}", "soft"), Cell(spark, "spark"), *said]
 
@@ -269,22 +295,41 @@ def _of(used: float, whole: float, plain: object, limit: float) -> list[Cell]:
     return [Cell(text, _hot(share, limit)), Cell(rest, "soft")]
 
 
-def _strip(frame: Frame, total: int, glyphs: Glyphs) -> Line:
-    """The highest score of each reading, newest on the right, and the load of each cpu where there is room."""
+def _strip(frame: Frame, total: int, glyphs: Glyphs, factor: int) -> Line:
+    """The highest score of each reading, newest on the right; then how many processes come and go, and the load of each cpu, where there
+    is room."""
     top = float(frame.history.host[-1]) if frame.history.host.size else NAN
     alerts = int(frame.scores.alerting.sum())
     text = f" top {percent(top, 4)}"
     said = Cell(f"  {alerts} alerting ", "alert") if alerts else Cell("  no alerts ", "faint")
+    if alarm := next((event for event in frame.alerts if event.key == HOST and event.open and event.why), None):
+        host = glyphs.plain(f"{f'  {alerts} alerting,' if alerts else ' '} host: {alarm.why[0].text} ")
+        said = Cell(fit(host, min(width(host), total // 2), glyphs), "alert")
     cores = frame.host.cores
     right = [Cell(glyphs.plain(text)), said]
-    room = total - 6 - sum(width(c.text) for c in right)
+    room = total - 6 - sum(width(c.text) for c in right) - (12 if factor > 1 else 0)
+    churn = _churn(frame.host, room - LEAST, glyphs)
+    right += churn
+    room -= sum(width(c.text) for c in churn)
     spare = room - LENGTH - 8
     if 0 < len(cores) <= spare:
         right += [Cell(" cpus ", "soft"), Cell(_heights(cores, glyphs), "spark")]
-        room = total - 6 - sum(width(c.text) for c in right)
+        room -= len(cores) + 6
     cells = min(room, LENGTH)
-    shown = sparkline.text(frame.history.host[-cells:], cells, high=FULL, ascii=glyphs.ascii) if cells > 0 else ""
-    return sides([Cell(" score", "soft"), Cell(shown, "spark"), *right[:2]], right[2:], total)
+    shown = sparkline.text(frame.history.tops(cells, factor), cells, high=FULL, ascii=glyphs.ascii) if cells > 0 else ""
+    zoomed = [Cell(fit(f" last {span(cells, factor, frame.reading.interval)}", 12, glyphs), "mid")] if factor > 1 else []
+    return sides([Cell(" score", "soft"), Cell(shown, "spark"), *zoomed, *right[:2]], right[2:], total)
+
+
+def _churn(host: HostRates, room: int, glyphs: Glyphs) -> list[Cell]:
+    """Processes started, programs run and processes ended, as far as somebody counts them and ``room`` is there."""
+    cells: list[Cell] = []
+    for name, rate in (("forks", host.births), ("execs", host.execs), ("exits", host.exits)):
+        pair = [Cell(f" {name} ", "soft"), Cell(fit(f"{count(rate, 4)}/s", 6, glyphs))]
+        room -= sum(width(c.text) for c in pair)
+        if rate == rate and room >= 0:
+            cells += pair
+    return cells
 
 
 def _heights(shares: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], glyphs: Glyphs) -> str:

@@ -1,16 +1,16 @@
-"""Which rows the table shows, and in what order: filters, sort, tree, threads."""
+"""Which rows the table shows, and in what order: filters, sort, tree, threads, and those that ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 import numpy as np
 
 from proctop import fields
 from proctop.records import Bools, Floats, Frame, Ints, ProcKey
-from proctop.view import ordering, tree, values
+from proctop.view import departed, ordering, tree, values
 from proctop.view.query import Query
 
 _HIGHEST_OF = ("score", "alert")
@@ -45,7 +45,7 @@ class Rows:
     """The rows to show, top to bottom.
 
     Attributes:
-        order: int64[m]; >= 0 a row of the frame, < 0 the thread ``~j`` of ``frame.reading.threads``.
+        order: int64[m]; >= 0 a row of the frame, < 0 the thread ``~j`` of ``frame.reading.threads``, or beyond those one of the departed.
         depth: int64[m], 0 = a root or a flat list.
         guides: m tree prefixes, or empty when there are none.
         context: bool[m], shown only because a descendant matches.
@@ -72,29 +72,55 @@ class Arranger:
         self._frame: Frame | None = None
         self._sequence = np.zeros(0, dtype=np.int64)  # all rows of that frame in order, shown or not
         self._held = np.zeros(0)  # by row of that frame: the score it was last sorted by
+        self._crowds: dict[tuple[int, str], float] = {}  # the same of those that ended, by parent and name
 
     def arrange(self, frame: Frame, state: ViewState) -> Rows:
         """The rows of ``frame`` under ``state``."""
-        before = self._recall(frame)
+        before, gone = self._recall(frame), departed.frame_of(frame)
         if state.sort in ordering.SCORES:
-            self._held = ordering.hold(frame.scores.rank.astype(np.float64), self._held)
-            key = ordering.score_key(frame, self._held, reverse=state.reverse)
+            held = self._held = ordering.hold(frame.scores.rank.astype(np.float64), self._held)
+            if gone is not None:
+                held = np.concatenate((held, self._hold(gone)))
+            key = ordering.score_key(frame, held, gone=gone, reverse=state.reverse)
         else:
-            key = ordering.column_key(frame, state.sort, reverse=state.reverse)
+            key = ordering.column_key(frame, state.sort, gone=gone, reverse=state.reverse)
         candidate, matched = _filter(frame, state)
+        n = len(frame.batch)
+        pid, ppid = frame.reading.pid, frame.reading.counters[fields.COUNTER["ppid"]]
+        if gone is not None:  # from here on they are rows n, n + 1, …
+            late, wanted = _filter(gone, state)
+            candidate = np.concatenate((candidate, late))
+            matched = None if matched is None or wanted is None else np.concatenate((matched, wanted))
+            before = np.concatenate((before, np.arange(n, key.size)))
+            pid = np.concatenate((pid, -1 - np.arange(len(gone.batch))))  # nobody's parents
+            ppid = np.concatenate((ppid, gone.reading.counters[fields.COUNTER["ppid"]]))
         if state.tree:
-            parent = tree.parents(frame.reading.pid, frame.reading.counters[fields.COUNTER["ppid"]])
+            parent = tree.parents(pid, ppid)
             shown = candidate if matched is None else tree.with_ancestors(parent, matched)
             key = tree.best(parent, key, shown)
         else:
             shown = candidate if matched is None else matched
-        self._frame, self._sequence = frame, before[np.argsort(key[before], kind="stable")]
-        order = self._sequence[shown[self._sequence]]
+        sequence = before[np.argsort(key[before], kind="stable")]
+        self._frame, self._sequence = frame, sequence if gone is None else sequence[sequence < n]
+        order = sequence[shown[sequence]]
         if state.tree:
             rows = _forest(frame, state, parent, order, matched)
         else:
             rows = Rows(order, np.zeros(order.size, dtype=np.int64), (), np.zeros(order.size, dtype=np.bool_))
-        return _with_threads(frame, rows, state.ascii) if state.threads else rows
+        if state.threads:
+            rows = _with_threads(frame, rows, state.ascii)
+        if gone is not None:
+            rows = replace(rows, order=np.where(rows.order < n, rows.order, ~(rows.order - n + departed.begin(frame))))
+        return rows
+
+    def _hold(self, gone: Frame) -> Floats:
+        """The scores that crowds of the departed are sorted by."""
+        ppid = gone.reading.counters[fields.COUNTER["ppid"]].tolist()
+        keys = [(int(parent), label.comm) for parent, label in zip(ppid, gone.batch.labels, strict=True)]
+        before = np.array([self._crowds.get(key, np.nan) for key in keys])
+        held = ordering.hold(gone.scores.rank.astype(np.float64), before)
+        self._crowds = dict(zip(keys, held.tolist(), strict=True))
+        return held
 
     def _recall(self, frame: Frame) -> Ints:
         """All rows of ``frame`` in the order they had last, new ones at the end; brings ``_held`` to its rows."""
@@ -136,6 +162,12 @@ def _rows_before(last: Frame, frame: Frame) -> Ints:
     return np.where(first, taken, -1)
 
 
+def matching(frame: Frame, state: ViewState) -> Bools:
+    """bool[n], the processes that are not filtered out."""
+    shown, matched = _filter(frame, state)
+    return shown if matched is None else matched
+
+
 def _filter(frame: Frame, state: ViewState) -> tuple[Bools, Bools | None]:
     """What may be shown at all, and what of it user, pids and query match (None when none of them is set)."""
     labels = frame.batch.labels
@@ -164,8 +196,10 @@ def _forest(frame: Frame, state: ViewState, parent: Ints, order: Ints, matched: 
     walked = tree.walk(parent, order, collapsed, ascii=state.ascii)
     rows = np.array(walked.order, dtype=np.int64)
     context = np.zeros(rows.size, dtype=np.bool_) if matched is None else ~matched[rows]
-    hidden = {row: len(below) for row, below in walked.folded.items()}
-    return Rows(rows, np.array(walked.depth, dtype=np.int64), walked.guides, context, hidden, _sums(frame, walked.folded))
+    alive = {row: [i for i in below if i < len(frame.batch)] for row, below in walked.folded.items()}
+    folded = {row: below for row, below in alive.items() if below}
+    hidden = {row: len(below) for row, below in folded.items()}
+    return Rows(rows, np.array(walked.depth, dtype=np.int64), walked.guides, context, hidden, _sums(frame, folded))
 
 
 def _sums(frame: Frame, folded: Mapping[int, list[int]]) -> Mapping[int, Mapping[str, float]]:
@@ -205,7 +239,7 @@ def _with_threads(frame: Frame, rows: Rows, ascii: bool) -> Rows:
     if rows.hidden:
         shown = shown[~np.isin(owner[shown], np.array(list(rows.hidden), dtype=np.int64))]
     shown = shown[np.argsort(owner[shown], kind="stable")]
-    number = np.bincount(owner[shown], minlength=pid.size)
+    number = np.bincount(owner[shown], minlength=max(pid.size, int(rows.order.max()) + 1))
     first = np.cumsum(number) - number
     count = number[rows.order]
     place = np.arange(len(rows)) + np.cumsum(count) - count  # of each process among all

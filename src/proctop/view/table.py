@@ -12,7 +12,7 @@ import numpy as np
 from proctop import fields
 from proctop.fields import Column
 from proctop.records import Frame, Index, ProcKey, Status
-from proctop.view import sparkline, values
+from proctop.view import departed, sparkline, values
 from proctop.view.cells import Cell, Glyphs, Line, bar, fit, line, width
 from proctop.view.rows import Rows
 
@@ -130,10 +130,13 @@ def column_at(slots: Sequence[Slot], x: int) -> str | None:
 
 
 def key_at(frame: Frame, rows: Rows, place: int) -> ProcKey:
-    """Who stands at a place of the order; a thread has its own tid and start."""
+    """Who stands at a place of the order; a thread has its own tid and start, a crowd of the departed those of the last one."""
     i = int(rows.order[place])
     if i >= 0:
         return frame.reading.key(i)
+    if (found := departed.find(frame, i)) is not None:
+        gone, k = found
+        return ProcKey(int(gone.pid[k]), int(gone.start[k]))
     threads = frame.reading.threads
     assert threads is not None
     return ProcKey(int(threads.tid[~i]), int(threads.start[~i]))
@@ -143,7 +146,10 @@ def place_of(frame: Frame, rows: Rows, key: ProcKey) -> int | None:
     """Where ``key`` stands in the order; None when it is not shown."""
     index = row_of(frame, key)
     if index is None:
-        return None
+        gone = departed.index(frame, key)
+        if gone is None:
+            return None
+        index = ~(departed.begin(frame) + gone)
     places = np.flatnonzero(rows.order == index)
     return int(places[0]) if places.size else None
 
@@ -183,7 +189,7 @@ def score_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs, rows: Rows |
     A folded row of ``rows`` shows the highest score below it.
     """
     if row < 0:
-        return (Cell(" " * (cells - 5), "faint"), Cell(" " * 5, "faint"))
+        return _ended_cells(frame, row, cells, glyphs)
     rank, status = float(frame.scores.rank[row]), int(frame.scores.status[row])
     inside = rows.sums.get(row, {}).get("score", math.nan) if rows is not None else math.nan
     if inside > rank or (math.isnan(rank) and not math.isnan(inside)):
@@ -203,9 +209,19 @@ def score_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs, rows: Rows |
     return (head, Cell(fit(number, 4, glyphs, right=True) + mark, level(frame, row) if rank >= 0.05 else "faint"))
 
 
+def _ended_cells(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]:
+    """Of one of the departed a word and the number, of a thread nothing."""
+    found = departed.find(frame, row)
+    if found is None:
+        return (Cell(" " * (cells - 5), "faint"), Cell(" " * 5, "faint"))
+    rank, style = float(found[0].rank[found[1]]), departed.style(*found)
+    number = "" if math.isnan(rank) else f"{rank:.1f}" if rank < 99.95 else f"{rank:.0f}"
+    return (Cell(fit("gone", cells - 5, glyphs), style), Cell(fit(number, 4, glyphs, right=True) + " ", style))
+
+
 def why_text(frame: Frame, row: int) -> str:
-    """The reasons in words, most telling first."""
-    return "; ".join(reason.text for reason in frame.scores.why.get(row, ()))
+    """The reasons in words, most telling first, and what it waits for in state D."""
+    return values.why(frame, row)
 
 
 def no_reason(frame: Frame, row: int) -> str:
@@ -236,6 +252,15 @@ def name_text(frame: Frame, row: int, names: str) -> str:
     return program.rpartition("/")[2] + blank + rest
 
 
+def _other_name(frame: Frame, row: int, names: str) -> str:
+    """Of a thread its name; one of the departed as any process, a crowd of them by name and number."""
+    found, ended = departed.find(frame, row), departed.frame_of(frame)
+    if found is None or ended is None:
+        return values.texts(frame, "comm", np.array([row]))[0]
+    gone, i = found
+    return name_text(ended, i, names) if gone.count[i] == 1 else f"{name_text(ended, i, 'name')} ×{gone.count[i]}"
+
+
 ZEROS = frozenset(("0", "0.0", "0B", "0 B", "0B/s", "0.00", "–", "-", ""))
 
 
@@ -249,12 +274,14 @@ def body(
     glyphs: Glyphs,
     names: str,
     found: str = "",
+    factor: int = 1,
 ) -> list[tuple[Cell, ...]]:
     """The cells of ``count`` rows from place ``first`` of the order.
 
     Args:
         names: one of :data:`NAMES`.
         found: text that a search looks for, marked in the command.
+        factor: readings that a cell of the history stands for.
     """
     places = range(first, min(first + count, len(rows.order)))
     index: Index = rows.order[places.start : places.stop]
@@ -264,7 +291,7 @@ def body(
         if name == "score":
             columns.append([(*score_cells(frame, int(i), slot.width, glyphs, rows), Cell(" ")) for i in index])
         elif name == "history":
-            columns.append(_history(frame, index, slot.width, glyphs))
+            columns.append(_history(frame, index, slot.width, glyphs, factor))
         elif name == "why":
             columns.append([_why(frame, int(i), slot.width, glyphs) for i in index])
         elif name == "command":
@@ -276,7 +303,12 @@ def body(
                 texts = [_summed(frame, rows, name, int(i), text) for i, text in zip(index, texts, strict=True)]
             cells = {text: (_plain(name, text, slot, glyphs),) for text in set(texts)}  # most rows show zeros
             columns.append([cells[text] for text in texts])
-    return [tuple(chain.from_iterable(parts)) for parts in zip(*columns, strict=True)]
+    out = [tuple(chain.from_iterable(parts)) for parts in zip(*columns, strict=True)]
+    for k, row in enumerate(index.tolist() if frame.departed is not None else ()):
+        if (gone := departed.find(frame, row)) is not None:
+            style = departed.style(*gone)
+            out[k] = tuple(Cell(cell.text, cell.style if cell.style in ("faint", "match") else style) for cell in out[k])
+    return out
 
 
 def _summed(frame: Frame, rows: Rows, name: str, row: int, text: str) -> str:
@@ -299,17 +331,17 @@ def _plain(name: str, text: str, slot: Slot, glyphs: Glyphs) -> Cell:
     return Cell(fit(text, slot.width, glyphs, right=slot.column.right) + " ", style)
 
 
-def _history(frame: Frame, index: Index, cells: int, glyphs: Glyphs) -> list[tuple[Cell, ...]]:
-    past = frame.history.past(np.maximum(index, 0), cells)
-    past[index < 0] = np.nan
+def _history(frame: Frame, index: Index, cells: int, glyphs: Glyphs, factor: int) -> list[tuple[Cell, ...]]:
+    past = np.full((index.size, cells), np.nan, dtype=np.float32)
+    past[index >= 0] = frame.history.past(index[index >= 0], cells, factor)
     notable = np.any(past >= NOTABLE, axis=1)  # NaN compares as False
     texts = [sparkline.text(values, cells, high=FULL, ascii=glyphs.ascii) + " " for values in past.tolist()]
     return [(Cell(text, "spark" if high else "faint"),) for text, high in zip(texts, notable, strict=True)]
 
 
 def _why(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]:
-    text = why_text(frame, row) if row >= 0 else ""
-    style = level(frame, row) if text else "faint"
+    text = why_text(frame, row) if row >= 0 else values.texts(frame, "why", np.array([row]))[0]
+    style = "faint" if not text else level(frame, row) if row >= 0 else "low"
     return (Cell(fit(text, cells, glyphs) + " ", "soft" if style == "low" else style),)
 
 
@@ -321,8 +353,7 @@ def _command(frame: Frame, rows: Rows, place: int, cells: int, glyphs: Glyphs, n
     if i >= 0:
         text, style = name_text(frame, i, names), "soft" if frame.batch.labels[i].kernel else "text"
     else:
-        threads = frame.reading.threads
-        text, style = threads.comm[~i] if threads is not None else "", "soft"
+        text, style = _other_name(frame, i, names), "soft"
     if rows.hidden.get(i):
         text = f"(+{rows.hidden[i]}) {text}"
     shown = fit(guide + text, cells, glyphs) + " "

@@ -1,6 +1,7 @@
 """The number or the words of every column and feature, for all rows of a frame or some.
 
-Rows index the frame; a negative row ``~j`` is thread ``j`` of ``frame.reading.threads``, whose rates are not known.
+Rows index the frame; a negative row ``~j`` is thread ``j`` of ``frame.reading.threads``, whose rates are not known, and beyond those
+one of the departed (:mod:`proctop.view.departed`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import numpy as np
 from proctop import fields
 from proctop.fields import Unit
 from proctop.records import Floats, Frame, Index, Label, Status
-from proctop.view import sparkline, units
+from proctop.view import departed, sparkline, units
 
 _Numbers = Callable[[Frame], Floats]
+_STATE = fields.COUNTER["state"]
+_UNINTERRUPTIBLE = ord("D")
 
 
 def _feature(name: str, scale: float = 1.0) -> _Numbers:
@@ -65,6 +68,7 @@ _NUMBERS: Final[dict[str, tuple[Unit, _Numbers]]] = {
     "nice": (Unit.NONE, _counter("nice")),
     "cpu": (Unit.PERCENT, _feature("cpu", 100.0)),
     "run_wait": (Unit.PERCENT, _feature("run_wait", 100.0)),
+    "demand": (Unit.PERCENT, _feature("demand", 100.0)),
     "mem": (Unit.PERCENT, _memory_percent),
     "faults": (Unit.PER_SECOND, _sum_of("minflt", "majflt")),
     "switches": (Unit.PER_SECOND, _sum_of("vctx", "nvctx")),
@@ -88,7 +92,7 @@ _LABEL_TEXTS: Final[dict[str, Callable[[Label], str]]] = {
     "pod": lambda label: label.container.pod if label.container else "",
     "runtime": lambda label: label.container.runtime if label.container else "",
 }
-_TEXT: Final = frozenset(_LABEL_TEXTS) | {"state", "status", "why", "history"}
+_TEXT: Final = frozenset(_LABEL_TEXTS) | {"state", "status", "why", "wchan", "history"}
 
 
 def is_text(name: str) -> bool:
@@ -97,7 +101,7 @@ def is_text(name: str) -> bool:
 
 
 def unit(name: str) -> Unit:
-    """The unit of :func:`numbers`; ``cpu`` and ``run_wait`` are percent of one core."""
+    """The unit of :func:`numbers`; ``cpu``, ``run_wait`` and ``demand`` are percent of one core."""
     return _NUMBERS[name][0]
 
 
@@ -114,7 +118,16 @@ def numbers(frame: Frame, name: str, rows: Index | None = None) -> Floats:
         return every[rows]
     out = np.empty(rows.size, dtype=np.float64)
     out[~below] = every[rows[~below]]
-    out[below] = thread_numbers(frame, name, ~rows[below])
+    others = ~rows[below]
+    count = departed.begin(frame)
+    gone = departed.frame_of(frame)
+    if gone is None:
+        out[below] = thread_numbers(frame, name, others)
+    else:
+        ended = numbers(gone, name)
+        out[below] = np.where(others < count, np.nan, ended[np.maximum(others - count, 0)])
+        threads = np.flatnonzero(below)[others < count]
+        out[threads] = thread_numbers(frame, name, ~rows[threads])
     return out
 
 
@@ -128,8 +141,13 @@ def texts(frame: Frame, name: str, rows: Index | None = None) -> list[str]:
     if word is not None:
         if rows is None:
             return [word(label) for label in labels]
-        return [word(labels[i]) if i >= 0 else thread_text(frame, name, ~i) for i in indices]
-    return [_computed(frame, name, i) if i >= 0 else thread_text(frame, name, ~i) for i in indices]
+        return [word(labels[i]) if i >= 0 else _other_text(frame, name, i) for i in indices]
+    if rows is None and name in ("why", "wchan"):  # most rows have nothing to say
+        said = [""] * len(frame.batch)
+        for i in {*frame.scores.why, *waiting(frame)} if name == "why" else frame.reading.wchan:
+            said[i] = _computed(frame, name, i)
+        return said
+    return [_computed(frame, name, i) if i >= 0 else _other_text(frame, name, i) for i in indices]
 
 
 def render(name: str, values: Floats, now: float, width: int = 0) -> list[str]:
@@ -144,17 +162,43 @@ def render(name: str, values: Floats, now: float, width: int = 0) -> list[str]:
 
 def _computed(frame: Frame, name: str, i: int) -> str:
     if name == "state":
-        return _letter(frame.reading.counters[fields.COUNTER["state"], i])
+        return _letter(frame.reading.counters[_STATE, i])
     if name == "why":
-        return "; ".join(reason.text for reason in frame.scores.why.get(i, ()))
+        return why(frame, i)
+    if name == "wchan":
+        return frame.reading.wchan.get(i, "")
     if name == "status":
         return Status(int(frame.scores.status[i])).name.lower()
     width = fields.COLUMN["history"].width
     return sparkline.text(frame.history.of(i, width), width)
 
 
+def why(frame: Frame, i: int) -> str:
+    """The reasons of a process, most telling first, and what it waits for where that cannot be interrupted."""
+    said = [reason.text for reason in frame.scores.why.get(i, ())]
+    if frame.reading.counters[_STATE, i] == _UNINTERRUPTIBLE:
+        since = float(frame.batch.values[fields.FEATURE["idle_s"], i])
+        place = frame.reading.wchan.get(i, "")
+        if since >= 1 or place:
+            for_ = f" for {f'{since:.0f} s' if since < 100 else units.duration(since, 6)}" if since >= 1 else ""
+            said.append(f"in D{for_}" + (f" in {place}" if place else ""))
+    return "; ".join(said)
+
+
+def waiting(frame: Frame) -> list[int]:
+    """The rows in state D."""
+    rows: list[int] = np.flatnonzero(frame.reading.counters[_STATE] == _UNINTERRUPTIBLE).tolist()
+    return rows
+
+
 def _letter(code: float) -> str:
     return chr(int(code)) if 32 < code < 127 else ""
+
+
+def _other_text(frame: Frame, name: str, row: int) -> str:
+    """Of a thread or of one of the departed."""
+    gone, i = departed.frame_of(frame), departed.place(frame, row)
+    return thread_text(frame, name, ~row) if gone is None or i < 0 else texts(gone, name, np.array([i]))[0]
 
 
 def thread_numbers(frame: Frame, name: str, threads: Index) -> Floats:
@@ -188,5 +232,5 @@ def thread_text(frame: Frame, name: str, j: int) -> str:
     if name in ("comm", "command"):
         return table.comm[j]
     if name == "state":
-        return _letter(table.counters[fields.COUNTER["state"], j])
+        return _letter(table.counters[_STATE, j])
     return ""

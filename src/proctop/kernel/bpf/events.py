@@ -13,7 +13,7 @@ from mmap import mmap
 import numpy as np
 
 from proctop.fields import COUNTER
-from proctop.kernel.bpf.layout import Names, extras, fill_spent, high, low, names
+from proctop.kernel.bpf.layout import EXTRA_ROWS, Names, extras, fill_spent, high, low, names
 from proctop.records import Bools, Floats, Index, Ints
 
 SIZE = 4 << 20
@@ -63,7 +63,7 @@ class Events:
             a few hundredths of a second later; so its totals are exact, and a zombie is no exit yet.
         args: the command line of each exec as far as its first 168 bytes, arguments ended by NUL; ``b""`` = unknown.
         code: int64[exits], exit code; minus the signal that ended it.
-        counters: float64[len(fields.COUNTERS), exits], totals of the whole process at its end; NaN = not told.
+        counters: float64[len(fields.COUNTERS), exits], totals of the whole process at its end, ``extra`` among them; NaN = not told.
         extra: float64[len(layout.EXTRA), exits]; NaN where nobody counts that.
         peak: float64[exits], largest resident memory in bytes.
         lost: events for which there was no room: look at everything again.
@@ -132,10 +132,16 @@ class Chronicle:
         """Pids of processes that ended and were not told of yet: zombies, or gone (the kernel may keep one for many seconds)."""
         return high(self._ended[:, 1])
 
-    def ends(self) -> dict[tuple[int, int], int]:
-        """The codes of those, by pid and start."""
+    def ends(self) -> dict[tuple[int, int], tuple[int, Floats]]:
+        """The code of each of those and its counters when it ended, by pid and start."""
         who = self._who(self._ended)
-        return dict(zip(zip(who.pid.tolist(), who.start.tolist(), strict=True), _codes(self._ended).tolist(), strict=True))
+        told = zip(_codes(self._ended).tolist(), self._counters(self._ended).T, strict=True)
+        return dict(zip(zip(who.pid.tolist(), who.start.tolist(), strict=True), told, strict=True))
+
+    def overdue(self, before: float) -> Events | None:
+        """Exits of those that ended before second ``before`` of CLOCK_BOOTTIME, with what they had spent then; again every time."""
+        old = self._ended[:, 4] + self._shift < before * 1e9
+        return self._events(self._ended[:0], self._ended[:0], self._ended[old], 0) if old.any() else None
 
     def tell(self, slots: Ints, lost: int, *, nested: bool) -> Events:
         """``nested``: the reader is in a pid namespace of its own, and those let go of have no number there any more."""
@@ -194,6 +200,7 @@ class Chronicle:
         fill_spent(out, exits[:, _SPENT])
         out[COUNTER["ppid"]] = low(exits[:, 2])
         out[COUNTER["cutime"]] = exits[:, _CUTIME]
+        out[EXTRA_ROWS] = extras(exits[:, _EXTRA], self._counted)
         return out
 
 

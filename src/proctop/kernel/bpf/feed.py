@@ -241,9 +241,15 @@ class Feed:
         lost, self._lost = self._lost, int(self._control[_LOST])
         return self._chronicle.tell(slots, self._lost - lost, nested=bool(self._control[_PLACE] & np.uint64(0xFFFFFFFF)))
 
-    def ends(self) -> dict[tuple[int, int], int]:
-        """Exit codes, by pid and start, of processes that ended before :meth:`events` was asked last and are still to be told of."""
+    def ends(self) -> dict[tuple[int, int], tuple[int, Floats]]:
+        """Exit code and counters, by pid and start, of processes that ended before :meth:`events` was asked last and are still to be
+        told of."""
         return self._chronicle.ends()
+
+    def overdue(self, before: float) -> Events | None:
+        """Exits of processes that ended before second ``before`` of CLOCK_BOOTTIME and of which the kernel does not let go, or that nobody
+        waits for; again every time."""
+        return self._chronicle.overdue(before)
 
     def close(self) -> None:
         """Detach and unload."""

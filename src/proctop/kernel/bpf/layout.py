@@ -33,6 +33,7 @@ EXTRA: Final = (
 )
 """What only these programs count, by process and since they run: ``struct extra``."""
 
+EXTRA_ROWS: Final = [COUNTER[name] for name in EXTRA]
 RECORD: Final = 48
 _DEAD, _LIVE = 20, 33  # places of the two struct spent
 _SPENT_ROWS = [COUNTER[name] for name in OWN]

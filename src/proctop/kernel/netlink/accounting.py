@@ -63,9 +63,10 @@ FIELDS: Final = (
     Field("peak_rss", "hiwater_rss", "bytes", "largest resident memory of the process, some pages a cpu off", 1024.0, whole=False),
     Field("peak_vsize", "hiwater_vm", "bytes", "largest virtual memory of the process", 1024.0, whole=False),
     Field("age", "etime", "s", "time since the thread began, without suspends", 1e-6, whole=False),
+    Field("process_age", "tgetime", "s", "time since the process began, without suspends", 1e-6, whole=False),
 )
 """The rows. The kernel rounds what the io rows count down to multiples of 1,024, system calls too (kernel/tsacct.c).
-All but ``age`` and the peaks only grow. Names are those of ``fields.COUNTERS`` where it has the quantity."""
+All but the ages and the peaks only grow. Names are those of ``fields.COUNTERS`` where it has the quantity."""
 
 ROW: Final = {field.name: row for row, field in enumerate(FIELDS)}
 

@@ -11,18 +11,20 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from proctop import fields
-from proctop.records import Frame, HostRates, ProcKey
+from proctop.records import HOST, Frame, HostRates, ProcKey
 from proctop.settings import Settings
 from proctop.tui.messages import Moved
-from proctop.tui.screens.pages import ProcessDetail
+from proctop.tui.screens.showing import Showing
 from proctop.tui.widgets.bars import Header, HostPanel, Keys, Notice
+from proctop.tui.widgets.hints import Hint
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.tui.widgets.prompt import Prompt
 from proctop.tui.widgets.timeline import Timeline
-from proctop.view import panel, table
+from proctop.view import departed, panel, table
 from proctop.view.cells import Cell, Line, fit, line
 from proctop.view.query import Query, parse
 from proctop.view.rows import Arranger, ViewState
+from proctop.view.sightings import Sightings
 
 if TYPE_CHECKING:
     from proctop.tui.app import Proctop
@@ -60,6 +62,7 @@ class Board(Screen[None]):
         self._prompt = Prompt()
         self._prompt.display = False
         self._selected = Notice("selected")
+        self._hint = Hint()
         self._footer = Keys()
         query, self._query_text = _query(settings.filter)
         self.state = ViewState(
@@ -73,6 +76,7 @@ class Board(Screen[None]):
             threads=settings.threads,
         )
         self._arranger = Arranger()
+        self.sightings = Sightings()
         self.shown: Frame | None = None
         self._names = table.NAMES[0]
         self._found = ""
@@ -90,12 +94,16 @@ class Board(Screen[None]):
         yield self._table
         yield self._prompt
         yield self._selected
+        yield self._hint
         yield self._footer
 
     def on_mount(self) -> None:
         self.state = replace(self.state, ascii=self.proctop.ascii)
         self._arrange()
         self.show_mode()
+
+    def on_key(self, event: events.Key) -> None:
+        self._hint.heard(event.key)
 
     def on_resize(self, event: events.Resize) -> None:
         columns, rows = event.size
@@ -114,18 +122,25 @@ class Board(Screen[None]):
     def learn(self, frame: Frame) -> None:
         """A new frame of the host, whether or not it is shown."""
         self._host.learn(frame)
+        self.sightings.came(frame)
 
     def show(self, frame: Frame, rates: Sequence[HostRates] = ()) -> None:
         """Show a frame; one of the past comes with the ``rates`` of the host up to it."""
         self.shown = frame
+        if self.proctop.deck.past:
+            self.sightings.went(frame)
         self._host.show(frame, rates)
+        self._hint.tell(frame)
         self._arrange()
-        for screen in self.app.screen_stack:
-            if isinstance(screen, ProcessDetail):
+        for screen in self.app.screen_stack[1:]:
+            if isinstance(screen, Showing):
                 screen.show(frame, self.proctop.deck.moment)
 
     def choose(self, key: ProcKey) -> None:
-        """Select the process whose anomaly was gone to."""
+        """Select the process whose anomaly was gone to; that of the host is on a screen of its own."""
+        if key == HOST:
+            self.proctop.action_vitals()
+            return
         self._table.select(key)
         if self._table.cursor is None and self.shown is not None and table.row_of(self.shown, key) is not None:
             self.proctop.tell(f"pid {key.pid} is not among those that are shown; Esc shows them all")
@@ -141,7 +156,8 @@ class Board(Screen[None]):
         deck, shown = self.proctop.deck, self.shown
         recording = bool(self.proctop.recording)
         mode = panel.Mode(deck.moment, self._query_text, self.state.user, self._table.follow, self.proctop.ended, recording)
-        self._header.show(shown, mode)
+        for header in (self._header, *(header for screen in self.app.screen_stack[1:] for header in screen.query(Header))):
+            header.show(shown, mode)
         self._footer.set_keys(self._keys())
         self.set_class(deck.past, "-past")
         if deck.past:
@@ -178,6 +194,10 @@ class Board(Screen[None]):
         if self._table.exited and key is not None:
             self._selected.say([Cell(f" pid {key.pid}", "strong"), Cell(f"  {table.absence(frame, key)}", "warn")], where)
             return
+        if key is not None and (ended := departed.ending(frame, key)):
+            who, how = ended
+            self._selected.say([Cell(f" {who}", "strong"), Cell(f" {key.pid}", "soft"), Cell(f"  {how}", "soft")], where)
+            return
         order = self._table.order
         if key is None and self.state.sort == "score" and not self.state.reverse and len(order):
             row = int(order[0])  # nobody is selected: the first one is the news
@@ -189,6 +209,17 @@ class Board(Screen[None]):
             name = Cell(f" {frame.batch.labels[row].comm}", "strong")
             says = Cell(f"  {reasons or table.no_reason(frame, row)}", table.level(frame, row) if reasons else "soft")
             self._selected.say([name, Cell(f" {frame.reading.key(row).pid}", "soft"), says], where)
+
+    @property
+    def query_text(self) -> str:
+        """The filter as it was typed, "" = none."""
+        return self._query_text
+
+    def narrow(self, *, text: str | None = None, **changes: Any) -> None:
+        """Change what is asked for, from another screen; ``text``: what its query was typed as."""
+        if text is not None:
+            self._query_text = text
+        self._look(**changes)
 
     def _look(self, **changes: Any) -> None:
         """Change what is asked for, and show it. Another order leaves the window where it is, other rows keep the selected one in it."""

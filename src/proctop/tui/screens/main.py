@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import BindingType
 
 from proctop.records import ProcKey
-from proctop.tui.commands import Palette, commands
-from proctop.tui.keys import MAIN, documented
+from proctop.tui.keys import MAIN
 from proctop.tui.messages import Opened, SortBy, Sought
-from proctop.tui.screens.finding import Finding
+from proctop.tui.screens.arranging import Arranging
+from proctop.tui.screens.detail import ProcessDetail
+from proctop.tui.screens.groups import GroupsScreen
+from proctop.tui.screens.help import Help, topics
 from proctop.tui.screens.menus import Choice, sort_items, user_items
-from proctop.tui.screens.pages import Help, ProcessDetail
-from proctop.tui.widgets.process_table import ProcessTable
-from proctop.view import table
+from proctop.view import departed, table
+from proctop.view.groups import Grouping
 
 ACTING = ("signal", "renice")
 JUDGING = ("accept", "incident")
 MOVING = ("step", "end", "mark", "change_speed", "go")
 
 
-class MainScreen(Finding):
+class MainScreen(Arranging):
     """One host at one moment."""
 
     BINDINGS: ClassVar[list[BindingType]] = MAIN
+    _grouping = Grouping()  # how groups were looked at last
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
         deck = self.proctop.deck
@@ -33,23 +36,26 @@ class MainScreen(Finding):
         view = [("F5", "List" if self.state.tree else "Tree", "tree"), ("F6", "Sort", "sort_menu")]
         hold = "Now" if deck.live and not deck.now else "Pause" if deck.live or deck.speed else "Play"
         held = ("Space", hold, "app.hold")
+        more = [("e", "Events", "app.events"), ("v", "Vitals", "app.vitals")]
         leave = ("F10", "Quit", "app.quit")
         if deck.past:
             moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)"), (")", "Anomaly", "app.mark(1)"), ("b", "Time", "go")]
-            return [("F1", "Help", "help"), held, *moves, ("x", "Faster", "app.change_speed(1)"), *find, *view, leave]
+            return [("F1", "Help", "help"), held, *moves, ("x", "Faster", "app.change_speed(1)"), *more, *find, *view, leave]
         changing = (
             [] if self.proctop.readonly else [("F9", "Signal", "signal"), ("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)")]
         )
         back = [("[", "Back", "app.step(-1)")] if deck.travels else []
-        return [("F1", "Help", "help"), *find, *view, *changing, held, *back, leave]
+        return [("F1", "Help", "help"), *find, *view, *more, *changing, held, *back, leave]
 
     # messages
 
     def on_opened(self, message: Opened) -> None:
-        if self.shown is not None:
+        if self.shown is not None and (ended := departed.ending(self.shown, message.key)):
+            self.proctop.tell(": ".join(ended))
+        elif self.shown is not None:
             deck, settings = self.proctop.deck, self.proctop.settings
-            look = self.proctop.actions.detail if deck.live and not (settings.replay or settings.host) else None
-            self.app.push_screen(ProcessDetail(message.key, self.shown, look, deck.moment))
+            looks = self.proctop.actions if deck.live and not (settings.replay or settings.host) else None
+            self.app.push_screen(ProcessDetail(message.key, self.shown, looks, deck.moment))
 
     def on_sort_by(self, message: SortBy) -> None:
         self.action_sort(message.column)
@@ -66,7 +72,7 @@ class MainScreen(Finding):
             return deck.live and not self.proctop.readonly
         if name in MOVING:
             return deck.travels
-        return deck.live or name not in (*JUDGING, "record")
+        return deck.live or name not in (*JUDGING, "record", "toasts")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next":
@@ -76,6 +82,10 @@ class MainScreen(Finding):
         return True
 
     def action_help(self) -> None:
+        self.help()
+
+    def help(self, here: str = "") -> None:
+        """Help, beginning with the keys of the screen called ``here``."""
         remarks: list[str] = []
         if self.shown is not None:
             reading = self.shown.reading
@@ -84,18 +94,20 @@ class MainScreen(Finding):
                 *self.shown.scores.notes,
                 *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps),
             ]
-        keys = documented([*MAIN, *ProcessTable.BINDINGS], self.offers)
-        self.app.push_screen(Help(keys, remarks))
+        self.app.push_screen(Help(topics(remarks, self.offers, self.proctop.keymap, here)))
 
-    def action_palette(self) -> None:
-        self.app.push_screen(Palette(commands(self.offers, self.app.available_themes)), self._command)
+    def action_groups(self) -> None:
+        self._open_groups(replace(self._grouping, limits=False))
 
-    async def _command(self, action: str | None) -> None:
-        if action is not None:
-            await self.run_action(action)
+    def action_containers(self) -> None:
+        self._open_groups(replace(self._grouping, limits=True))
 
-    def action_theme(self, name: str) -> None:
-        self.app.theme = name
+    def _open_groups(self, grouping: Grouping) -> None:
+        self.app.push_screen(GroupsScreen(grouping), self._grouped)
+
+    def _grouped(self, grouping: Grouping | None) -> None:
+        """What was asked for last is where the next look begins."""
+        self._grouping = grouping or self._grouping
 
     def action_tree(self) -> None:
         self._look(tree=not self.state.tree)
@@ -162,20 +174,25 @@ class MainScreen(Finding):
     # processes
 
     def action_renice(self, delta: int) -> None:
-        if not self._refused(self.proctop.actions.refused) and self._table.cursor is not None and not self._table.exited:
-            self.proctop.renice(self._table.cursor, delta)
+        key, frame = self._table.cursor, self.shown
+        if self.refuses(self.proctop.actions.refused) or key is None or frame is None or self._table.exited:
+            return
+        if ended := departed.ending(frame, key):
+            self.proctop.tell(": ".join(ended), failed=True)
+        else:
+            self.proctop.renice(key, delta)
 
     def action_signal(self) -> None:
         key, frame = self._table.cursor, self.shown
-        if not self._refused(self.proctop.actions.refused) and key is not None and frame is not None and not self._table.exited:
+        if not self.refuses(self.proctop.actions.refused) and key is not None and frame is not None and not self._table.exited:
             self.proctop.ask_signal(key, frame)
 
     def action_accept(self) -> None:
-        if not self._refused("") and (key := self._judged()) is not None:
+        if not self.refuses("") and (key := self._judged()) is not None:
             self.proctop.accept(key)
 
     def action_incident(self) -> None:
-        if not self._refused("") and (key := self._judged()) is not None and self.shown is not None:
+        if not self.refuses("") and (key := self._judged()) is not None and self.shown is not None:
             self.proctop.mark_incident(key, self.shown)
 
     def _judged(self) -> ProcKey | None:
@@ -187,7 +204,7 @@ class MainScreen(Finding):
             return None
         return key
 
-    def _refused(self, why: str) -> bool:
+    def refuses(self, why: str) -> bool:
         """Whether nothing is done to processes now: ``why``, or because they are those of the past. Says so."""
         deck = self.proctop.deck
         if deck.past:

@@ -22,10 +22,19 @@ from proctop.view.cells import Cell
 
 
 class Overlay(ModalScreen[ScreenResultType]):
-    """A screen over the main one. It goes once: of two quick Esc the second is not for the screen below."""
+    """A screen over the main one. It goes once: of two quick Esc the second is not for the screen below.
+
+    One with keys of its own has a ``TITLE``, by which the help calls it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "help", "help", show=False)]
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
+    def action_help(self) -> None:
+        """Help, with the keys of this screen first."""
+        self.app.main.help(self.TITLE or "")  # type: ignore[attr-defined]
 
 
 class Choice(Overlay[str | None]):

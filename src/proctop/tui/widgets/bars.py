@@ -35,6 +35,7 @@ class HostPanel(Lines):
         super().__init__(id="host")
         self._frame: Frame | None = None
         self._live = self._past = panel.Past()
+        self.factor = 1  # readings that a cell of a history stands for
 
     def learn(self, frame: Frame) -> None:
         """Add a frame to the history of now, shown or not."""
@@ -46,7 +47,7 @@ class HostPanel(Lines):
         self.redraw()
 
     def draw(self) -> list[Line]:
-        return panel.panel(self._frame, self._past, self.size.width, self.size.height, self.glyphs)
+        return panel.panel(self._frame, self._past, self.size.width, self.size.height, self.glyphs, self.factor)
 
 
 class Notice(Lines):
@@ -88,9 +89,11 @@ class Keys(Lines):
     def draw(self) -> list[Line]:
         if not self._all:
             return []
-        room = self.size.width - _size(self._all[-1])
+        faces = getattr(self.app, "faces", {})
+        every = [(faces.get(action, key), label, action) for key, label, action in self._all]
+        room = self.size.width - _size(every[-1])
         kept = []
-        for one in self._all[:-1]:
+        for one in every[:-1]:
             if _size(one) > room:
                 break
             room -= _size(one)
@@ -98,7 +101,7 @@ class Keys(Lines):
         cells: list[Cell] = []
         self._shown = []
         x = 0
-        for key, label, action in [*kept, self._all[-1]]:
+        for key, label, action in [*kept, every[-1]]:
             cells += [Cell(f" {key}", "key"), Cell(f" {label} ", "soft")]
             x += len(key) + len(label) + 3
             self._shown.append((x, action))

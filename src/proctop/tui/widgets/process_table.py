@@ -13,7 +13,7 @@ from proctop.fields import Column
 from proctop.records import Frame, Ints, Label, ProcKey
 from proctop.tui.messages import Moved, Opened, SortBy
 from proctop.tui.widgets.lines import Lines
-from proctop.view import table
+from proctop.view import departed, table, zoom
 from proctop.view.cells import Cell, Line, line, width
 from proctop.view.rows import Rows
 
@@ -44,9 +44,11 @@ class ProcessTable(Lines, can_focus=True):
         self._laid: tuple[int, bool, str, bool] | None = None  # what they were worked out for
         self.cursor: ProcKey | None = None
         self.follow = False
+        self.factor = 1  # readings that a cell of the history stands for
         self.top = 0  # the first place shown
         self._place: int | None = None  # of the cursor, where it was seen last
         self._ghost: tuple[Cell, ...] | None = None  # the row of a selected process that has exited
+        self._crowd: tuple[int, str] | None = None  # the selected one of the departed stands for these
 
     def show(self, frame: Frame, rows: Rows, *, sort: str, descending: bool, names: str, found: str = "", tree: bool = False) -> None:
         """Take new data; paint what differs."""
@@ -57,6 +59,15 @@ class ProcessTable(Lines, can_focus=True):
             self._contained = any(label.container is not None for label in self._labels)
         self._settle()
         self.redraw()
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        return self._columns
+
+    @columns.setter
+    def columns(self, columns: Sequence[Column]) -> None:
+        """Take others, which the next :meth:`show` paints."""
+        self._columns, self._laid = columns, None
 
     @property
     def count(self) -> int:
@@ -93,6 +104,9 @@ class ProcessTable(Lines, can_focus=True):
             return
         if self.cursor is not None:
             place = table.place_of(frame, rows, self.cursor)
+            if place is None and self._crowd is not None and (last := departed.last_of(frame, self._crowd)) is not None:
+                self.cursor, place = last, table.place_of(frame, rows, last)  # another one has ended since
+            self._crowd = departed.crowd(frame, self.cursor)
             if place is not None:
                 self._ghost, self._place = None, place
             elif table.row_of(frame, self.cursor) is not None:  # alive, but filtered out
@@ -142,10 +156,13 @@ class ProcessTable(Lines, can_focus=True):
             self._laid = asked
             self._slots = table.layout(total, self._columns, contained=self._contained, sort=self._sort, tree=self._tree)
         slots = self._slots
-        out = [table.titles(slots, total, self._sort, self._descending, self.glyphs)]
+        named = zoom.titled(slots, self.factor, frame.reading.interval)
+        out = [table.titles(named, total, self._sort, self._descending, self.glyphs)]
         ghost = self._place if self._ghost is not None and self._place is not None else None
         first = self.top - (ghost is not None and ghost < self.top)
-        cells = table.body(frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found)
+        cells = table.body(
+            frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found, factor=self.factor
+        )
         if ghost is not None and self._ghost is not None and self.top <= ghost < self.top + self._room:
             said = table.absence(frame, self.cursor) if self.cursor is not None else ""
             cells.insert(ghost - self.top, self._dimmed(self._ghost, slots, said))

@@ -1,0 +1,111 @@
+"""What a process holds and how it was started, as told of now only: sockets and files, its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from proctop.inspection import Environment, Holdings, OpenFile, Socket
+from proctop.view.about import heading
+from proctop.view.cells import Cell, Glyphs, fit
+from proctop.view.detail import Text, labelled
+from proctop.view.units import duration, size
+
+MOST = 1000
+"""Lines of a kind that are shown; the first are the most telling."""
+
+T = TypeVar("T")
+
+_RESENT = 0.01  # segments sent again, of those sent about: from here on it is worth a colour
+_SEGMENT = 1448.0  # bytes of one, about
+
+
+def text(told: Holdings, columns: int, glyphs: Glyphs) -> Text:
+    """Sockets, those with trouble first; files, the largest first; the rest by kind."""
+    out: Text = []
+    for note in told.notes:
+        out += labelled("not known", note, columns, "soft")
+    sockets = sorted(told.sockets, key=_telling)
+    out += heading(f"Sockets ({len(sockets)})") if out else [[Cell(f" Sockets ({len(sockets)})", "strong")]]
+    ends = max(12, (columns - 66) // 2)
+    if sockets:
+        titles = f" {'FD':>5} {'KIND':11} {'STATE':11} {fit('LOCAL', ends)} {fit('REMOTE', ends)}"
+        titles += f" {'SENT':>6} {'RECV':>6} {'QUEUED':>7} {'RESENT':>6} {'RTT':>5}"
+        out.append([Cell(fit(titles, columns, glyphs), "title")])
+    out += _first(sockets, lambda socket: _socket(socket, ends, glyphs))
+    files = sorted(told.files, key=lambda file: (-(file.size or 0), file.fd))
+    out += heading(f"Files ({len(files)})")
+    if files:
+        out.append([Cell(fit(f" {'FD':>5} {'MODE':4} {'SIZE':>6} {'AT':>6} PATH", columns, glyphs), "title")])
+    out += _first(files, lambda file: _file(file, glyphs))
+    if told.others:
+        out += heading("Other descriptors")
+        out += labelled("", "   ".join(f"{kind} {number}" for kind, number in told.others), columns)
+    return out
+
+
+def _first(items: Sequence[T], draw: Callable[[T], list[Cell]]) -> Text:
+    out = [draw(item) for item in items[:MOST]]
+    if len(items) > MOST:
+        out.append([Cell(f"       and {len(items) - MOST:,} more", "soft")])
+    return out
+
+
+def _telling(socket: Socket) -> tuple[int, int, int]:
+    """What waits or was lost comes first, then what carried most."""
+    waits = (socket.pending or 0) * 1_000_000 + (socket.unsent or 0) + (socket.unread or 0)
+    return -waits, -((socket.sent or 0) + (socket.received or 0)), socket.fds[0] if socket.fds else 0
+
+
+def _fds(fds: tuple[int, ...]) -> str:
+    return (str(fds[0]) if fds else "") + ("+" if len(fds) > 1 else "")
+
+
+def _bytes(value: int | None, width: int) -> str:
+    return "" if value is None else size(float(value), width)
+
+
+def _socket(socket: Socket, ends: int, glyphs: Glyphs) -> list[Cell]:
+    queued, style = _bytes(max(socket.unread or 0, socket.unsent or 0), 7), "text"
+    if socket.backlog is not None:
+        waiting, room = socket.backlog
+        queued, style = f"{waiting}/{room}", "warn" if waiting >= room > 0 else "text"
+    lost = (socket.resent or 0) * _SEGMENT > _RESENT * max(socket.sent or 0, 1)
+    resent = "" if socket.resent is None else str(socket.resent)
+    return [
+        Cell(f" {_fds(socket.fds):>5} {fit(socket.protocol, 11, glyphs)} ", "soft"),
+        Cell(fit(socket.state, 11, glyphs) + " ", "good" if socket.state == "LISTEN" else "text"),
+        Cell(f"{fit(socket.local, ends, glyphs)} {fit(socket.remote, ends, glyphs)} "),
+        Cell(f"{_bytes(socket.sent, 6):>6} {_bytes(socket.received, 6):>6} ", "soft"),
+        Cell(f"{fit(queued, 7, glyphs, right=True)} ", "faint" if queued == "0" else style),
+        Cell(f"{fit(resent, 6, glyphs, right=True)} ", "warn" if lost else "faint" if resent == "0" else "text"),
+        Cell(f"{'' if socket.rtt is None else _rtt(socket.rtt):>5}", "soft"),
+    ]
+
+
+def _rtt(seconds: float) -> str:
+    """
+    >>> _rtt(0.000036), _rtt(0.0042), _rtt(1.5)
+    ('36us', '4.2ms', '1.5s')
+    """
+    return f"{seconds * 1e6:.0f}us" if seconds < 0.001 else f"{seconds * 1e3:.2g}ms" if seconds < 0.1 else duration(seconds, 5)
+
+
+def _file(file: OpenFile, glyphs: Glyphs) -> list[Cell]:
+    return [
+        Cell(f" {file.fd:>5} {file.mode:4} ", "soft"),
+        Cell(f"{_bytes(file.size, 6):>6} "),
+        Cell(f"{_bytes(file.position, 6) if file.size is not None else '':>6} ", "soft"),
+        Cell("deleted, still open: " if file.deleted else "", "warn"),
+        Cell(glyphs.plain(file.path)),
+    ]
+
+
+def environment(told: Environment, columns: int) -> Text:
+    """By name; what was taken out is said to have been."""
+    out: Text = []
+    for name, value in told.values:
+        out += labelled(name, value, columns, "warn" if name in told.masked else "text", indent=max(24, min(40, columns // 4)))
+    count = len(told.values)
+    head = f" {count} variables, as the process began with them; of {len(told.masked)} a secret is masked" if count else " it has none"
+    return [[Cell(head, "soft")], [Cell("")], *out]
