@@ -41,9 +41,11 @@ PARTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "silence before the first act counts": ((memory, "DORMANT", 1 << 30),),
     "bursts of 20 s": ((learning, "_BURST", 20.0),),
     "shrinkage 6, levels .1": ((evidence, "_OWN", _plain()),),
+    "without waits for a cpu": ((baseline, "heed", lambda values, rows: np.float32(0)),),
+    "waits tell as much where all wait": ((baseline, "heed", lambda values, rows: np.float32(1)),),
     "without symptoms last": ((explain, "_SYMPTOM", np.zeros(EVIDENCES, np.float32)),),
 }
-PARTS["none of these"] = tuple(change for changes in PARTS.values() for change in changes)
+PARTS["none of these"] = tuple(change for name, changes in PARTS.items() if not name.startswith("waits tell") for change in changes)
 """Module, name and value that stand in for a part."""
 
 

@@ -52,6 +52,8 @@ RIGHT: dict[str, set[str]] = {
     **{key: {"idle_s", "low"} for key in ("stall_hang", "stall_stop", "nginx_stop")},
     "pg_spill": {"cpu", "wchar", "disk_write", "rchar", "rss_growth"},
     "nginx_flood": {"rchar", "wchar", "syscalls", "cpu", "vctx", "nvctx"},
+    "starve_soft": {"run_wait", "nvctx"},
+    "starve_hard": {"run_wait", "nvctx", "idle_s", "low"},
 }
 """What a person would name. ``low`` stands for any rate gone low."""
 

@@ -73,17 +73,16 @@ def counters(tick: int) -> dict[str, CgroupCounters]:
     }
 
 
-def people(*, restarted: bool = False) -> list[Proc]:
-    """Those of the main screen and the processes of a job, whose container may have been started again."""
+def people(began: float = 3000.0) -> list[Proc]:
+    """Those of the main screen and the processes of a job, which ``began`` so many seconds after boot."""
     here = [replace(p, container=box, cgroup=path(box)) if (box := p.container) is not None else p for p in scenes.people()]
-    start = 361_750 if restarted else 300_000
     work = {"cpu": 0.066, "rss": 27 * MIB, "disk_read": 0.0, "disk_write": 1e6, "minflt": 40.0, "majflt": 0.0, "vctx": 12.0, "nvctx": 30.0}
     job = [
         Proc(
             8100 + k,
             "report",
             ppid=1,
-            start=start + k,
+            start=int(began * 100) + k,
             command=f"/app/report --part {k}",
             user="app",
             state="R",
@@ -99,9 +98,9 @@ def people(*, restarted: bool = False) -> list[Proc]:
     return [*here, *job]
 
 
-def frame(tick: int = 20, *, by: tuple[str, ...] = ("command", "container"), restarted: bool = False, young: bool = False) -> Frame:
+def frame(tick: int = 20, *, by: tuple[str, ...] = ("command", "container"), began: float = 3000.0, young: bool = False) -> Frame:
     """With scores of the groups ``by``; ``young``: there are none yet."""
-    bare = build(people(restarted=restarted), tick=tick, wall=1_700_003_600.0 + tick, cgroups=counters(tick))
+    bare = build(people(began), tick=tick, wall=1_700_003_600.0 + tick, cgroups=counters(tick))
     return replace(bare, groups={one: _scores(bare, one, young) for one in by})
 
 

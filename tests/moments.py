@@ -65,6 +65,7 @@ class Past:
         return [] if self._place is None else [frame.host for frame in self.frames[max(0, self._place + 1 - count) : self._place + 1]]
 
     def series(self, key: ProcKey, begin: float, end: float) -> Iterator[Course | None]:
+        self.gate.wait()
         asked = [moment(frame, key, kin=True) for frame in self.frames if begin <= frame.reading.wall <= end]
         whole = asked[0] if asked else None
         for one in asked[1:]:

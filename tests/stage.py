@@ -104,7 +104,7 @@ def main() -> int:
             threading.Event().wait()
         return Player(Archive([ring]))
 
-    settings = Settings(interval=0.1, mouse=play != "mouseless")
+    settings = Settings(interval=0.1, mouse=play != "mouseless", hints=False)
     return app.run(settings, cast(Source, stage), cast(Engine, stage), keep=ring.write, past=past)
 
 

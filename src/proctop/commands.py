@@ -124,7 +124,15 @@ def doctor(args: argparse.Namespace, settings: Settings, stack: ExitStack) -> in
     from proctop.kernel.host import Host
 
     program = os.path.abspath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "proctop" else f"{sys.executable} -m proctop"
-    place = checklist.Place(Host.this(settings.procfs, settings.sysfs), os.environ, program, checklist.terminal_size())
+    place = checklist.Place(
+        Host.this(settings.procfs, settings.sysfs),
+        os.environ,
+        program,
+        checklist.terminal_size(),
+        own_trees=(settings.procfs, settings.sysfs) == (DEFAULTS.procfs, DEFAULTS.sysfs),
+        source=settings.source,
+        memory=settings.bpf_memory,
+    )
     checks = list(checklist.examine(place))
     print(checklist.as_json(checks) if settings.format == "json" else checklist.as_text(checks), end="")
     return 0 if checklist.works(checks) else FAILURE

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from proctop.kernel.host import Denied, Host, Unreadable
 from proctop.settings import state_path
+
+if TYPE_CHECKING:
+    from proctop.sources.trial import Trial
 
 SAMPLE = 400
 """Processes whose files are tried, at most."""
@@ -23,7 +27,7 @@ class Check:
     """One thing looked at.
 
     Attributes:
-        state: "works", "limited", "off", or "unused": looked at for later versions.
+        state: "works", "limited", "off", or "unused": would work, and nobody asked for it.
         finding: what was found. why: what stands in the way. remedy: the command that changes it. "" = nothing to say.
         vital: without it the monitor does not run.
     """
@@ -38,12 +42,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the checks look: the host's trees, the environment, this program's path, and the terminal (None = none)."""
+    """Where the checks look: the host's trees, the environment, this program's path, and the terminal (None = none).
+
+    Attributes:
+        own_trees: the trees are this host's own, at their places. source, memory: of the settings, as ``--source`` and ``--bpf-memory``.
+    """
 
     host: Host
     environ: Mapping[str, str]
     program: str
     terminal: tuple[int, int] | None
+    own_trees: bool = False
+    source: str = "auto"
+    memory: bool = False
 
 
 def examine(place: Place) -> Iterator[Check]:
@@ -108,7 +119,7 @@ def _source(place: Place) -> Iterator[Check]:
             "processes", _OFF, f"{host.proc} is no procfs", "no process to be read there", f"mount -t proc proc {host.proc}", vital=True
         )
         return
-    yield Check("processes", _WORKS, f"{len(pids)} below {host.proc}, read as text (source proc)", vital=True)
+    yield Check("processes", _WORKS, f"{len(pids)} below {host.proc}, to be read as text", vital=True)
     mounts = (line.split() for line in (_text(host, f"{host.proc}/self/mounts") or "").splitlines())
     options = next((mount[3] for mount in mounts if len(mount) > 3 and mount[1] == host.proc and mount[2] == "proc"), "")
     hiding = next((word for word in options.split(",") if word.startswith("hidepid=") and word not in ("hidepid=0", "hidepid=off")), "")
@@ -256,26 +267,38 @@ def _runtimes(place: Place) -> Iterator[Check]:
         yield Check("container names", _OFF if why else _WORKS, f"{endpoint.kind} at {endpoint.url}", why, remedy)
 
 
-def _taskstats(place: Place) -> Iterator[Check]:
-    from proctop.kernel.netlink import taskstats_refusal
+def _trials(place: Place) -> Mapping[str, Trial]:
+    """What can be had of each feed, and what was asked for."""
+    from proctop.fields import BPF, CONNECTOR, PROC, RECORDS
+    from proctop.sources.trial import NAMES, Trial, try_all
 
-    refused = taskstats_refusal()
-    yield Check("taskstats", _UNUSED, "not used by this version", f"would not work here, {refused}" if refused else "would work here")
+    if not place.own_trees:
+        return {**dict.fromkeys(NAMES, Trial(f"{place.host.proc} and {place.host.sys} may be another host's")), PROC: Trial("")}
+    trials = {**try_all(place.host), PROC: Trial("")}
+    unwanted = {PROC: (BPF, RECORDS, CONNECTOR), BPF: (PROC, RECORDS, CONNECTOR)}.get(place.source, ())
+    return trials | dict.fromkeys(unwanted, Trial(f"--source {place.source}"))
 
 
-def _bpf(place: Place) -> Iterator[Check]:
-    """By trying it: the programs are loaded, asked once and unloaded."""
-    from proctop.kernel.bpf.feed import EVENTS, Feed, Unavailable
+def _feeds(place: Place) -> Iterator[Check]:
+    """Who tells what, and why not a better one."""
+    from proctop.fields import GROUPS
 
-    feed = Feed.open(place.host, faults=False)
-    if isinstance(feed, Unavailable):
-        why = "; ".join(dict.fromkeys(feed.why.values()))
-        yield Check("eBPF", _OFF, "no --source bpf", why, f"sudo {place.program} --source bpf" if "needs root" in why else "")
-        return
-    feed.close()
-    refused = [f"{name}: {why}" for name, why in feed.refused.items() if name in EVENTS]
-    finding = "--source bpf, short-lived processes counted"
-    yield Check("eBPF", _LIMITED if refused else _WORKS, "--source bpf" if refused else finding, "; ".join(refused))
+    trials = _trials(place)
+    asked = {"faults": place.source == "bpf" or place.memory, "memory calls": place.memory}
+    price = {"faults": ("--source bpf or --bpf-memory", "page fault"), "memory calls": ("--bpf-memory", "system call")}
+    for group in GROUPS:
+        used = next((feed for feed in group.feeds if not trials[feed].why), "")
+        better = group.feeds[: group.feeds.index(used)] if used else group.feeds
+        lacking = "; ".join([*(f"not by {feed}: {trials[feed].why}" for feed in better), *filter(None, [used and trials[used].lacks])])
+        command = next((trials[feed].command for feed in better if trials[feed].command), "").replace(
+            "sudo proctop", f"sudo {place.program}"
+        )
+        if used and not asked.get(group.name, True):
+            flags, event = price[group.name]
+            yield Check(group.name, _UNUSED, f"{group.help}, with {flags}", f"each {event} of the host would pay for it")
+        else:
+            state = _WORKS if not lacking else _LIMITED if used else _OFF
+            yield Check(group.name, state, group.help + (f": by {used}" if used else ""), lacking, command, vital=group.name == "numbers")
 
 
 def _history(place: Place) -> Iterator[Check]:
@@ -349,8 +372,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _pressure,
     _cgroups,
     _runtimes,
-    _taskstats,
-    _bpf,
+    _feeds,
     _history,
     _ssh,
     _terminal,

@@ -15,7 +15,7 @@ from proctop.fields import FEATURE
 from proctop.history import History
 from proctop.hostwatch import HostWatch
 from proctop.records import HOST, AlertEvent, Batch, Departed, Floats32, Frame, ProcKey, Reading, Scores, Trail
-from proctop.rollup import GroupScorer
+from proctop.rollup import BY, GroupScorer
 from proctop.scoring.crowds import Crowds
 from proctop.scoring.protocol import Detector
 from proctop.vitals import host_rates
@@ -60,6 +60,8 @@ class Engine:
 
     def watch(self, by: str) -> None:
         """Score groups ``by`` (one of :data:`rollup.BY`) too, from the next reading on. Only the last few stay. From any thread."""
+        if by not in BY:
+            raise ValueError(f"groups by {by!r}; there are {', '.join(BY)}")
         self._wanted.append(by)
 
     def step(self, reading: Reading) -> Frame:

@@ -44,6 +44,10 @@ class Cost(StrEnum):
     BPF = "bpf"  # no file has it
 
 
+PROC, BPF, RECORDS, CONNECTOR = "proc", "bpf", "exit records", "process events"
+TASKSTATS, DIAGNOSTICS = "taskstats", "socket diagnostics"
+
+
 @dataclass(frozen=True, slots=True)
 class Counter:
     """A raw counter or gauge of a process, as the kernel gives it (integers in base units)."""
@@ -53,6 +57,32 @@ class Counter:
     unit: Unit
     cost: Cost
     help: str
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """Who can tell it, best first."""
+        return (BPF,) if self.cost is Cost.BPF else (BPF, PROC)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Quantities that come from one feed; ``feeds``: those that can tell them, best first."""
+
+    name: str
+    feeds: tuple[str, ...]
+    help: str
+
+
+GROUPS: tuple[Group, ...] = (
+    Group("numbers", (BPF, PROC), "cpu, memory, faults, io and state of processes"),
+    Group("ends", (BPF, RECORDS), "totals of processes at their end, and those that lived only for a moment"),
+    Group("births", (BPF, CONNECTOR), "processes born, programs run and processes ended, a second, and exit codes"),
+    Group("faults", (BPF,), "page faults in user mode and in the kernel apart"),
+    Group("memory calls", (BPF,), "bytes mapped, unmapped, and by which brk grew and shrank"),
+    Group("delays", (TASKSTATS,), "what one process has waited for, in its detail"),
+    Group("connections", (DIAGNOSTICS,), "sockets of one process, in its detail"),
+)
+"""Of processes; hosts and containers are told by procfs and cgroups alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +169,7 @@ COUNTER: dict[str, int] = {c.name: i for i, c in enumerate(COUNTERS)}
 _R, _W, _L = Kind.RATE, Kind.GROWTH, Kind.LEVEL
 _BPS, _PS = Unit.BYTES_PER_SECOND, Unit.PER_SECOND
 
-# The first 20 are the detector's, in the order of its channels.
+# The first 21 are the detector's, in the order of its channels.
 FEATURES: tuple[Feature, ...] = (
     Feature("cpu", _R, Unit.SHARE, 0.01, "cpu {}", "process.cpu.utilization", "cpu seconds per second, all threads"),
     Feature("minflt", _R, _PS, 20.0, "page faults {}", "process.paging.faults.minor", "minor page faults"),
@@ -156,12 +186,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature("thread_growth", _W, _PS, 0.5, "threads +{}", "process.threads.growth", "growth of the number of threads"),
     Feature("fd_growth", _W, _PS, 0.5, "fds +{}", "process.open_file_descriptors.growth", "growth of open descriptors"),
     Feature("forks", _R, _PS, 0.5, "forks {}", "process.forks", "children started, as far as seen"),
+    Feature("run_wait", _R, Unit.SHARE, 0.03, "waits for cpu {}", "process.cpu.wait", "seconds per second waited for a cpu (see wait_ns)"),
     Feature("threads", _L, _ONE, 1.0, "{} threads", "process.threads", "threads"),
     Feature("rss", _L, _BY, 1048576.0, "{} resident", "process.memory.usage", "resident memory"),
     Feature("fds", _L, _ONE, 4.0, "{} fds", "process.open_file_descriptors", "open file descriptors"),
     Feature("children", _L, _ONE, 1.0, "{} children", "process.children", "live children"),
     Feature("idle_s", _L, Unit.SECONDS, 1.0, "no activity for {}", "process.idle_time", "time without cpu, switch or system call"),
-    Feature("run_wait", _R, Unit.SHARE, 0.0, "waits for cpu {}", "process.cpu.wait", "seconds per second waited for a cpu (see wait_ns)"),
     Feature("vsize", _L, _BY, 0.0, "{} virtual", "process.memory.virtual", "virtual memory"),
     Feature("demand", _R, Unit.SHARE, 0.0, "wants cpu {}", "process.cpu.demand", "cpu seconds used and waited for, per second"),
 )

@@ -5,7 +5,7 @@ One definition for the tables of a recording (:mod:`proctop.offline`) and for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -149,9 +149,13 @@ def _names(disks: tuple[str, ...], nets: tuple[str, ...]) -> tuple[Vital, ...]:
     return (*tables, *(Vital("psi", "", name) for name in PRESSURES))
 
 
+def with_processes(vitals: Vitals, values: Sequence[float] = (_NAN, _NAN, _NAN)) -> Vitals:
+    """The same and ``values``, those of :func:`processes`."""
+    return Vitals(_all_names(vitals.names), np.concatenate((vitals.values, np.array(values))))
+
+
 @lru_cache(maxsize=8)
-def with_processes(names: tuple[Vital, ...]) -> tuple[Vital, ...]:
-    """These and those of :func:`processes`; the same object for the same names."""
+def _all_names(names: tuple[Vital, ...]) -> tuple[Vital, ...]:
     return (*names, *(Vital("process", "", name) for name in (*COLUMNS["process"], *FORMULAS["process"])))
 
 

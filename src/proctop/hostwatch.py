@@ -17,7 +17,7 @@ import numpy as np
 
 from proctop.fields import QUANTITY, Quantity, Scale, Tail, Unit
 from proctop.hosttables import processes, with_processes
-from proctop.records import Batch, Bools, Floats, Floats32, HostRates, HostScores, Ints, Reason, Vital
+from proctop.records import Batch, Bools, Floats, Floats32, HostRates, HostScores, Ints, Reason, Vital, Vitals
 from proctop.scoring.calibration import Calibration, Cold, Episodes
 from proctop.scoring.explain import quantity, span
 
@@ -120,15 +120,18 @@ class HostWatch:
     def step(self, rates: HostRates, batch: Batch) -> HostScores:
         """One reading later: ``rates`` of the host and ``batch`` of its processes, over the same interval."""
         assert rates.vitals is not None
-        names, memory = with_processes(rates.vitals.names), rates.memory_total
-        values: Floats = np.concatenate((rates.vitals.values, np.array(processes(batch, memory))))
+        return self.go_on(with_processes(rates.vitals, processes(batch, rates.memory_total)), rates.memory_total, batch.dt)
+
+    def go_on(self, vitals: Vitals, memory: float, dt: float) -> HostScores:
+        """The same of quantities after ``dt`` seconds (NaN = a gap), on a host with so many bytes of memory."""
+        names, values = vitals.names, vitals.values
         if names is not self._plan.names:
             self._follow(names)
         plan, slots = self._plan, self._plan.slots
-        if batch.dt != batch.dt:
+        if dt != dt:
             nothing = np.full(slots.size, np.nan)
             return HostScores(names, values, nothing, nothing, nothing.astype(np.float32), plan.alerts & False, warming=self.warming)
-        self._now += batch.dt
+        self._now += dt
         self._readings += 1
         y = plan.scaled(values, memory)
         known = plan.watched & (y == y)
@@ -139,7 +142,7 @@ class HostWatch:
         self._alert[slots] += (score - self._alert[slots]) * _SLOW
         if plan.usual is None or self._readings % _REVIEWED == 0:
             plan.usual = self._usual(hist, memory)
-        self._learn(slots[known], y[known], score[known] > _EXCURSION, batch.dt)
+        self._learn(slots[known], y[known], score[known] > _EXCURSION, dt)
         return self._scores(
             values, np.where(ripe, self._fast[slots], np.float32(np.nan)), np.where(plan.alerts, self._alert[slots], np.float32(0))
         )

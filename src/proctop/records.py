@@ -64,6 +64,16 @@ class Container:
         """The name where it is known, else the short id as runtimes print it."""
         return self.name or self.id[:12]
 
+    def home(self, path: str) -> str | None:
+        """Its own cgroup, which has its limits: ``path``, or above it; None = a path that does not name it.
+
+        >>> Container("a1").home("/system.slice/docker-a1.scope/init.scope")
+        '/system.slice/docker-a1.scope'
+        """
+        at = path.rfind(self.id) if self.id else -1
+        end = path.find("/", at) if at >= 0 else -1
+        return None if at < 0 else path if end < 0 else path[:end]
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -250,7 +260,7 @@ class Reading:
     changed: Index | None = None
     threads: ThreadTable | None = None
     ended: Floats | None = None
-    wchan: Mapping[int, str] = field(default_factory=lambda: NO_MAPPING)
+    wchan: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # one-line remarks for the screen: "docker: not answering, names may be stale"
 
     def __len__(self) -> int:

@@ -6,69 +6,27 @@ Levels are sums over who is alive; idle time is the least of them.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proctop.features import YOUNGEST, ends
 from proctop.fields import FEATURE, FEATURES, SCHEMA, Kind
-from proctop.records import Batch, Bools, Floats32, Frame, GroupScores, Ints, Label, Reading, Reason
+from proctop.records import Batch, Floats32, Frame, GroupScores, Ints, Label, Reading, Reason
 from proctop.scoring.groups import GroupBaseline
+from proctop.sharing import BY, Name, Sharing
+
+__all__ = ["BY", "GroupScorer", "Rollup", "roll_up"]
 
 _IDLE = FEATURE["idle_s"]
 _CHANGES = np.array([i for i, feature in enumerate(FEATURES) if feature.kind is not Kind.LEVEL])
-
-
-class Name(NamedTuple):
-    """Of a group: ``key`` tells it apart, ``text`` is shown, ``kind`` is shared by others like it."""
-
-    key: str
-    text: str
-    kind: str
-
-
-def _command(label: Label) -> Name | None:
-    return _named(label.comm.partition("/")[0] if label.kernel else label.comm)
-
-
-def _container(label: Label) -> Name | None:
-    container = label.container
-    return Name(container.id, container.title, container.image or container.title) if container is not None else None
-
-
-def _image(label: Label) -> Name | None:
-    return _named(label.container.image if label.container is not None else "")
-
-
-def _pod(label: Label) -> Name | None:
-    return _named(label.container.pod if label.container is not None else "")
-
-
-def _cgroup(label: Label) -> Name | None:
-    return _named(label.cgroup)
-
-
-def _user(label: Label) -> Name | None:
-    return _named(label.user or (str(label.uid) if label.uid >= 0 else ""))
-
-
-def _named(text: str) -> Name | None:
-    return Name(text, text, text) if text else None
-
-
-_NAME: dict[str, Callable[[Label], Name | None]] = {
-    "command": _command,
-    "container": _container,
-    "image": _image,
-    "pod": _pod,
-    "cgroup": _cgroup,
-    "user": _user,
-}
-BY: tuple[str, ...] = tuple(_NAME)
-"""What the processes of a group may share."""
+_CPU = [FEATURE["run_wait"], FEATURE["demand"]]
+_LARGEST = float(np.finfo(np.float32).max)
+_NOW = 1e-6  # seconds
+_Any = TypeVar("_Any", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,96 +58,34 @@ class Rollup:
         return len(self.keys)
 
 
-class Sharing:
-    """Which labels share a group, worked out once for each label: most are the same objects from reading to reading."""
-
-    def __init__(self, by: str) -> None:
-        self._name = _NAME[by]
-        self._met = _Met()
-        self._last: tuple[Sequence[Label], tuple[list[Name], Ints]] = ((), ([], np.zeros(0, dtype=np.int64)))
-        self._lock = threading.Lock()  # a view and an export may roll up at once
-
-    def of(self, labels: Sequence[Label]) -> tuple[list[Name], Ints]:
-        """The groups of ``labels`` in the order in which they were met, and the group of each label int64[n], -1 = in none."""
-        last, found = self._last
-        if labels is last:
-            return found
-        with self._lock:
-            met = self._met = self._met if len(self._met.code) <= 2 * len(labels) + 256 else _Met()
-            try:
-                codes = np.fromiter(map(met.code.__getitem__, map(id, labels)), np.int64, len(labels))
-            except KeyError:
-                for label in labels:
-                    if id(label) not in met.code:
-                        met.add(label, self._name(label))
-                codes = np.fromiter(map(met.code.__getitem__, map(id, labels)), np.int64, len(labels))
-            present = np.flatnonzero(np.bincount(codes + 1, minlength=len(met.names) + 1)[1:])
-            names = [met.names[code] for code in present.tolist()]
-        place = np.full(len(met.names) + 1, -1, dtype=np.int64)  # the last one is that of those in no group
-        place[present] = np.arange(present.size)
-        group = place[codes]
-        group.flags.writeable = False
-        self._last = labels, (names, group)
-        return names, group
-
-    def name(self, label: Label) -> Name | None:
-        """The group of one label."""
-        return self._name(label)
-
-
-class _Met:
-    """Labels met: ``code`` by identity, which is not used again while the label is ``held``; -1 = in no group. ``names`` by code."""
-
-    def __init__(self) -> None:
-        self.code: dict[int, int] = {}
-        self.names: list[Name] = []
-        self._held: list[Label] = []
-        self._codes: dict[str, int] = {}
-
-    def add(self, label: Label, name: Name | None) -> None:
-        self._held.append(label)
-        if name is None:
-            self.code[id(label)] = -1
-            return
-        code = self._codes.setdefault(name.key, len(self.names))
-        self.names[code : code + 1] = [name]
-        self.code[id(label)] = code
-
-
 _SHARING = {by: Sharing(by) for by in BY}
 
 
 def roll_up(frame: Frame, by: str) -> Rollup:
     """The groups of ``frame`` by one of :data:`BY`. Their own scores are there where the frame has them (:meth:`Engine.watch`)."""
     names, member = _SHARING[by].of(frame.batch.labels)
-    keys = tuple(name.key for name in names)
-    order, begin, size = _sorted(member, len(keys))
-    values = sums(_shares(frame.reading, frame.batch), order, begin)
+    order, begin, size = _sorted(member, len(names))
+    values = _sums(_shares(frame.reading, frame.batch), order, begin)
     rank = np.nan_to_num(frame.scores.rank, nan=-1.0)[order]
-    highest = np.maximum.reduceat(rank, begin) if order.size else np.zeros(0, dtype=np.float32)
-    first = np.flatnonzero(rank == np.repeat(highest, size))[::-1]
-    top = np.full(len(keys), -1, dtype=np.int64)
+    most = np.maximum.reduceat(rank, begin) if order.size else np.zeros(0, dtype=np.float32)
+    first = np.flatnonzero(rank == np.repeat(most, size))[::-1]
+    if frame.departed is not None:
+        now = np.flatnonzero(frame.departed.ago < _NOW)
+        labels = [frame.departed.labels[i] for i in now.tolist()]
+        names, values, _ = _with_ended(_SHARING[by], names, values, labels, frame.departed.values[:, now])
+    n = len(names)
+    highest, top, own = np.full(n, np.nan, dtype=np.float32), np.full(n, -1, dtype=np.int64), np.full(n, np.nan, dtype=np.float32)
+    highest[: most.size] = np.where(most < 0, np.float32(np.nan), most)
     top[member[order[first]]] = order[first]
-    own = np.full(len(keys), np.nan, dtype=np.float32)
     why: dict[int, tuple[Reason, ...]] = {}
     scored = frame.groups.get(by)
     if scored is not None:
         place = {key: i for i, key in enumerate(scored.keys)}
-        at = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
+        at = np.array([place.get(name.key, -1) for name in names], dtype=np.int64)
         own[at >= 0] = scored.rank[at[at >= 0]]
         why = {i: scored.why[k] for i, k in enumerate(at.tolist()) if k in scored.why}
-    return Rollup(
-        by,
-        keys,
-        tuple(name.text for name in names),
-        member,
-        size,
-        values,
-        np.where(highest < 0, np.float32(np.nan), highest),
-        top,
-        own,
-        why,
-    )
+    keys, texts = tuple(name.key for name in names), tuple(name.text for name in names)
+    return Rollup(by, keys, texts, member, _padded(size, n), values, highest, top, own, why)
 
 
 def _sorted(member: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
@@ -200,13 +96,14 @@ def _sorted(member: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
     return order, np.cumsum(size) - size, size
 
 
-def sums(values: Floats32, order: Ints, begin: Ints) -> Floats32:
+def _sums(values: Floats32, order: Ints, begin: Ints) -> Floats32:
     """float32[n_features, g]: sums of the columns ``order`` of ``values`` from each of ``begin`` on; of idle time the least. NaN = none."""
     if not order.size:
         return np.full((len(SCHEMA), 0), np.nan, dtype=np.float32)
     rows = values.take(order, axis=1)
     missing = np.isnan(rows)
-    out: Floats32 = np.add.reduceat(np.where(missing, np.float32(0), rows), begin, axis=1, dtype=np.float64).astype(np.float32)
+    total = np.add.reduceat(np.where(missing, np.float32(0), rows), begin, axis=1, dtype=np.float64)
+    out = np.minimum(total, _LARGEST).astype(np.float32)
     out[np.logical_and.reduceat(missing, begin, axis=1)] = np.nan
     out[_IDLE] = np.fmin.reduceat(rows[_IDLE], begin)
     return out
@@ -240,40 +137,54 @@ class GroupScorer:
             return _NOBODY
         detector = self._detector = self._detector or GroupBaseline()
         order, begin, size = _sorted(member, len(names))
-        values = sums(_shares(reading, batch), order, begin)
+        values = _sums(_shares(reading, batch), order, begin)
         active = np.bincount(member[order], batch.active[order], len(names)) > 0
         if reading.exits and prev is not None:
-            names, size, values, active = self._with_ends(prev, reading, names, size, values, active)
-        scores = detector.step([(name.key, name.kind) for name in names], values, size, active, batch.dt)
+            labels, did = [end.label for end in reading.exits], ends(prev, reading)
+            names, values, joined = _with_ended(self._sharing, names, values, labels, did)
+            active = _padded(active, len(names))
+            active[joined] = True
+        size = _padded(size, len(names))
+        scores = detector.step([(name.key, name.kind) for name in names], values, size, active, _rest(batch, values), batch.dt)
         keys, texts = tuple(name.key for name in names), tuple(name.text for name in names)
         return GroupScores(keys, texts, scores.rank, scores.alert, scores.per_hour, scores.alerting, scores.why)
 
-    def _with_ends(
-        self, prev: Reading, cur: Reading, names: list[Name], size: Ints, values: Floats32, active: Bools
-    ) -> tuple[list[Name], Ints, Floats32, Bools]:
-        """The same with what members did that ended in the interval."""
-        did = ends(prev, cur)
-        told = np.flatnonzero(did[0] == did[0])
-        named = [(k, name) for k in told.tolist() if (name := self._sharing.name(cur.exits[k].label)) is not None]
-        if not named:
-            return names, size, values, active
-        by_key = {name.key: name for name in names}
-        for _, name in named:
-            by_key.setdefault(name.key, name)
-        names = list(by_key.values())
-        place = {key: i for i, key in enumerate(by_key)}
-        at = np.array([place[name.key] for _, name in named])
-        order = np.argsort(at, kind="stable")
-        groups, begin = np.unique(at[order], return_index=True)
-        more = sums(did, np.array([k for k, _ in named])[order], begin)
-        fresh = len(names) - size.size
-        values = np.concatenate([values, np.full((len(SCHEMA), fresh), np.nan, dtype=np.float32)], axis=1)
-        then = values[:, groups]
-        values[:, groups] = np.where(np.isnan(more), then, np.nan_to_num(then) + more)
-        values[_IDLE, groups] = 0.0
-        active = np.concatenate([active, np.zeros(fresh, dtype=np.bool_)])
-        active[groups] = True
-        return names, np.concatenate([size, np.zeros(fresh, dtype=np.int64)]), values, active
+
+def _with_ended(
+    sharing: Sharing, names: list[Name], values: Floats32, labels: Sequence[Label], did: Floats32
+) -> tuple[list[Name], Floats32, Ints]:
+    """Groups and their sums with what members ``did`` float32[n_features, m] that ended, and which groups that was."""
+    told = np.flatnonzero(did[0] == did[0])
+    named = [(k, name) for k in told.tolist() if (name := sharing.name(labels[k])) is not None]
+    if not named:
+        return names, values, np.zeros(0, dtype=np.int64)
+    by_key = {name.key: name for name in names}
+    for _, name in named:
+        by_key.setdefault(name.key, name)
+    place = {key: i for i, key in enumerate(by_key)}
+    at = np.array([place[name.key] for _, name in named])
+    order = np.argsort(at, kind="stable")
+    groups, begin = np.unique(at[order], return_index=True)
+    more = _sums(did, np.array([k for k, _ in named])[order], begin)
+    fresh = np.full((len(SCHEMA), len(by_key) - len(names)), np.nan, dtype=np.float32)
+    values = np.concatenate([values, fresh], axis=1)
+    then = values[:, groups]
+    values[:, groups] = np.where(np.isnan(more), then, np.nan_to_num(then) + more)
+    values[_IDLE, groups] = 0.0
+    return list(by_key.values()), values, groups
+
+
+def _rest(batch: Batch, values: Floats32) -> Floats32:
+    """float32[n_features]: how long those in no group waited for a cpu, and how much they wanted; the rest NaN."""
+    rest = np.full(len(SCHEMA), np.nan, dtype=np.float32)
+    everybody, grouped = (np.nansum(part[_CPU], axis=1, dtype=np.float64) for part in (batch.values, values))
+    rest[_CPU] = np.clip(everybody - grouped, 0, _LARGEST)
+    return rest
+
+
+def _padded(array: NDArray[_Any], size: int) -> NDArray[_Any]:
+    """With zeros up to ``size``."""
+    return np.concatenate([array, np.zeros(size - array.size, dtype=array.dtype)])
 
 
 _NOTHING = np.zeros(0, dtype=np.float32)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from proctop.kernel.bpf import feed as feed_module
 from proctop.kernel.bpf import libbpf
 from proctop.kernel.bpf.feed import EVENTS, FAULTS, TASKS, Feed, Unavailable
 from proctop.kernel.host import Host
+from proctop.sources.feeds import look
+from proctop.sources.live import LiveSource
 
 OPEN = """
 import json, os, sys
@@ -210,3 +213,101 @@ def test_nothing_is_left_behind(end: signal.Signals | None, require: Require) ->
     while loaded() - before and time.monotonic() < deadline:
         os.sched_yield()
     assert not loaded() - before
+
+
+# through the program
+
+PROGRAM = [sys.executable, "-P", "-m", "proctop", "-b", "-d", "0.1", "--format", "json", "--top", "1"]
+NO_BTF = "this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable"
+NOT_PERMITTED = "needs root, or CAP_BPF and CAP_PERFMON"
+OFF = "eBPF not used, so no --bpf-memory: "
+
+
+def proctop(*wrapper: str, flags: Sequence[str]) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, frames, and what went to standard error."""
+    done = subprocess.run([*wrapper, *PROGRAM, *flags], capture_output=True, text=True, timeout=120, cwd="/")
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def behind(hide: str) -> Sequence[str]:
+    return ("unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "sh")
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "why"),
+    [
+        (behind("mount --bind /dev/null /sys/kernel/btf/vmlinux"), NO_BTF),
+        (nobody(), NOT_PERMITTED),
+        (nobody("bpf"), NOT_PERMITTED),
+        (nobody("perfmon"), NOT_PERMITTED),
+        (nobody("net_admin", "sys_ptrace"), NOT_PERMITTED),
+        (("prlimit", "--memlock=0"), "the limit of locked memory is too low: ulimit -l unlimited"),
+        (nobody("bpf", "perfmon"), ""),
+        (("unshare", "-pf", "--mount-proc"), ""),
+    ],
+    ids=["btf", "nobody", "perfmon lacks", "bpf lacks", "other capabilities", "memlock", "both", "pid namespace"],
+)
+def test_the_program_goes_on_with_procfs_and_says_why(wrapper: Sequence[str], why: str, require: Require) -> None:
+    tried = subprocess.run([*wrapper, sys.executable, "-P", "-c", ""], capture_output=True, text=True, cwd="/")
+    require("ebpf", f"{' '.join(wrapper)}: {tried.stderr.strip()}" if tried.returncode else "")
+    code, frames, said = proctop(*wrapper, flags=("--bpf-memory", "-n", "2"))
+    assert (code, said, len(frames)) == (0, "", 2)
+    works = {frame["source"] for frame in frames} == {"bpf"}
+    assert works or {frame["source"] for frame in frames} == {"proc"}
+    if works:
+        assert not why or wrapper[0] == "prlimit"  # locked memory is no matter since Linux 5.11
+        assert not any("eBPF" in note for frame in frames for note in frame["notes"])
+    else:
+        assert why and all(frame["notes"][-1].startswith(OFF) and why in frame["notes"][-1] for frame in frames)
+        assert all("\n" not in note for frame in frames for note in frame["notes"])
+    code, frames, said = proctop(*wrapper, flags=("--source", "bpf", "-n", "1"))
+    if works:
+        assert (code, said, [frame["source"] for frame in frames]) == (0, "", ["bpf"])
+    else:
+        assert code == 1 and not frames and said.startswith("proctop: --source bpf: ") and why in said and said.count("\n") == 1
+
+
+def test_few_readings_and_other_trees_are_read_from_procfs(tmp_path: Path) -> None:
+    assert [frame["source"] for frame in proctop(flags=("-n", "2"))[1]] == ["proc"] * 2
+    (tmp_path / "proc").symlink_to("/proc")
+    code, frames, said = proctop(flags=("-n", "30", "--procfs", str(tmp_path / "proc")))
+    assert (code, said, {frame["source"] for frame in frames}) == (0, "", {"proc"})
+    assert not any("eBPF" in note for frame in frames for note in frame["notes"])
+
+
+def test_memory_calls_are_refused_where_procfs_is_wanted() -> None:
+    code, frames, said = proctop(flags=("--bpf-memory", "--source", "proc", "-n", "1"))
+    assert (code, frames, said) == (2, [], "proctop: --bpf-memory goes with --source bpf or auto\n")
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_behind_by_the_program(end: signal.Signals, require: Require) -> None:
+    require("ebpf", "" if shutil.which("bpftool") else "bpftool is not installed")
+    before = loaded()
+    with subprocess.Popen([*PROGRAM, "--bpf-memory"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/") as child:
+        assert child.stdout is not None and child.stderr is not None
+        assert json.loads(child.stdout.readline())["source"] == "bpf"
+        assert len(loaded() - before) == 1 + len(EVENTS) + len(FAULTS)
+        child.send_signal(end)
+        assert not child.stderr.read()
+    assert child.returncode in (-end, 128 + end)
+    deadline = time.monotonic() + 10
+    while loaded() - before and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not loaded() - before
+
+
+def test_a_full_ring_is_said_and_costs_no_row() -> None:
+    storm = "import os\nfor _ in range(6000):\n pid = os.fork()\n if not pid: os._exit(0)\n os.waitpid(pid, 0)"
+    source = LiveSource(Host.this(), found=look(Host.this(), faults=False, memory=False))
+    try:
+        assert source.read() is not None
+        subprocess.run([sys.executable, "-SE", "-c", storm], check=True)
+        lossy, after = source.read(), source.read()
+        assert lossy is not None and after is not None and lossy.source == "bpf"
+        assert any(note.endswith("events of processes were lost: all processes are looked at again") for note in lossy.notes)
+        assert not any("lost" in note for note in after.notes)
+        living = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        assert len(set(after.pid.tolist()) - living) < 20
+    finally:
+        source.close()

@@ -21,10 +21,11 @@ from proctop.fields import COUNTER
 from proctop.kernel.bpf import feed as feed_module
 from proctop.kernel.bpf.events import Events
 from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
+from proctop.kernel.bpf.layout import EXTRA, EXTRA_ROWS
 from proctop.kernel.host import Host
 from proctop.kernel.procfs import GRAIN
-from proctop.records import Exit, Floats, ProcKey, Reading
-from proctop.sources.feeds import Found
+from proctop.records import Exit, Floats, Ints, ProcKey, Reading
+from proctop.sources.feeds import Found, look
 from proctop.sources.live import LiveSource
 
 TIMES = ("utime", "stime", "cutime", "run_ns", "wait_ns")
@@ -108,7 +109,10 @@ def test_200_processes_under_load_agree_with_proc(opened: Open, tmp_path: Path) 
             for name in ("vctx", "nvctx", "run_ns", "wait_ns"):
                 row = COUNTER[name]
                 off = tick if name.endswith("_ns") else 0.0
-                assert (low[row] <= alone[row] + off).all() and (alone[row] <= high[row] + off).all(), name
+                # The kernel may lengthen the wait of one that sleeps (moved to another cpu before it left its queue): told in its turn.
+                assert middle.changed is not None
+                late = ~np.isin([row_of(middle, pid) for pid in single], middle.changed) & (name == "wait_ns")
+                assert ((low[row] <= alone[row] + off) | late).all() and (alone[row] <= high[row] + off).all(), name
             ours = rows_of(middle, pids)
             crowds = np.arange(len(pids)) % 10 == 0
             assert (ours[COUNTER["vctx"], crowds] > rows_of(before, pids)[COUNTER["vctx"], crowds]).all()  # all threads, not the main one
@@ -263,3 +267,97 @@ def test_the_command_line_says_where_numbers_come_from(opened: Open, capsys: pyt
     opened()
     assert cli.main(["-b", "-n", "1", "--source", "bpf"]) == 0
     assert "source bpf" in capsys.readouterr().out.splitlines()[0]
+
+
+WORK = """
+import ctypes, mmap, os, sys
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+zero, out = os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
+print(flush=True)
+sys.stdin.readline()
+pages = mmap.mmap(-1, 40 << 20)
+for place in range(0, 32 << 20, mmap.PAGESIZE):
+    pages[place] = 1
+with memoryview(pages) as memory:
+    for place in range(32, 40):
+        with memory[place << 20 : place + 1 << 20] as part:
+            os.readv(zero, [part])
+    for place in range(4):
+        with memory[place << 20 : place + 1 << 20] as part:
+            os.write(out, part)
+pages.close()
+libc.sbrk(ctypes.c_long(3 << 20))
+libc.sbrk(ctypes.c_long(-(2 << 20)))
+print(flush=True)
+sys.stdin.readline()
+"""
+MEGA = 1 << 20
+
+
+def test_what_a_known_workload_does_is_in_its_counters_and_in_its_totals(require: Require) -> None:
+    found = look(Host.this(), faults=True, memory=True)
+    require("ebpf", found.why or "; ".join(found.feed.refused.values() if found.feed else ()))
+    source = LiveSource(Host.this(), found=found)
+    names = (*EXTRA, "rchar", "wchar")
+    rows = [COUNTER[name] for name in names]
+    try:
+        with subprocess.Popen([sys.executable, "-S", "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdin is not None and child.stdout is not None
+            assert child.stdout.readline()
+            before = read(source)
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert child.stdout.readline()
+            after = read(source)
+            now = after.counters[rows, row_of(after, child.pid)]
+            rise = dict(zip(names, now - before.counters[rows, row_of(before, child.pid)], strict=True))
+            child.stdin.close()
+            child.wait()
+        assert 40 * MEGA <= rise["vm_mmap_bytes"] <= 40 * MEGA * 1.01 and 40 * MEGA <= rise["vm_munmap_bytes"] <= 40 * MEGA * 1.01
+        assert 3 * MEGA <= rise["vm_brk_grow_bytes"] <= 3 * MEGA * 1.01 and rise["vm_brk_shrink_bytes"] == 2 * MEGA
+        assert 8 * MEGA <= rise["rchar"] <= 8 * MEGA * 1.01 and 4 * MEGA <= rise["wchar"] <= 4 * MEGA * 1.01
+        assert rise["user_faults"] >= 32 * MEGA / os.sysconf("SC_PAGE_SIZE") / 512 and rise["kernel_faults"] >= 1
+        for _ in range(2000):
+            reading = read(source)
+            at = next((at for at, end in enumerate(reading.exits) if end.key.pid == child.pid), -1)
+            if at >= 0:
+                break
+            os.sched_yield()
+        assert reading.ended is not None and (reading.ended[rows, at] >= now).all()
+    finally:
+        source.close()
+
+
+def test_faults_and_memory_calls_that_nobody_asked_for_are_missing(opened: Open) -> None:
+    source, _ = opened()
+    reading = read(source)
+    assert np.isnan(reading.counters[EXTRA_ROWS]).all()
+
+
+def test_one_that_the_kernel_keeps_is_an_exit_all_the_same(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lets go of a few only after many seconds."""
+    source, feed = opened()
+    read(source)
+    freed: list[Ints] = []
+    chronicle = feed._chronicle
+    tell = chronicle.tell
+
+    def keeping(slots: Ints, lost: int, *, nested: bool) -> Events:
+        let_go = (slots[:, 1] & 0xFFFFFFFF) == 4
+        freed.append(slots[let_go])
+        return tell(slots[~let_go], lost, nested=nested)
+
+    monkeypatch.setattr(chronicle, "tell", keeping)
+    with subprocess.Popen(["/bin/sh", "-c", "exit 5"]) as child:
+        child.wait()
+    exits = until(source, lambda exits: any(one.key.pid == child.pid for one in exits))
+    end = next(one for one in exits if one.key.pid == child.pid)
+    assert (end.code, end.ppid, end.label.comm) == (5, os.getpid(), "sh")
+
+    def letting_go(slots: Ints, lost: int, *, nested: bool) -> Events:
+        held, freed[:] = [*freed], []
+        return tell(np.concatenate([*held, slots]), lost, nested=nested)
+
+    monkeypatch.setattr(chronicle, "tell", letting_go)
+    assert not [one for _ in range(3) for one in read(source).exits if one.key == end.key]  # told once

@@ -173,7 +173,8 @@ def judged(rng: np.random.Generator, reading: Reading) -> Seen:
         )
         for k in range(rng.integers(0, 4))
     )
-    return Seen(scores, float(rng.random()), alerts, rng.integers(0, 50, n).astype(np.float32))
+    gone = np.where(rng.random(5) < 0.3, np.nan, np.round(rng.exponential(3.0, 5), 1)).astype(np.float32) if rng.random() < 0.5 else None
+    return Seen(scores, float(rng.random()), alerts, rng.integers(0, 50, n).astype(np.float32), gone)
 
 
 def plain(value: object) -> object:
@@ -298,6 +299,7 @@ def test_what_was_seen_comes_back_for_any_detector(seed: int) -> None:
         assert (back.seen.idle is not None) == (reading.seq == 0)
         if back.seen.idle is not None and seen.idle is not None:
             assert np.array_equal(back.seen.idle, seen.idle)
+        assert plain(back.seen.departed) == plain(seen.departed)
 
 
 @quick

@@ -40,8 +40,8 @@ async def test_it_holds_every_key_of_every_screen_every_column_and_every_feature
             for binding in bindings:
                 if binding.description:
                     assert f" {named(binding)}" in text and binding.description[:40] in text, binding
-        for thing in (*fields.COLUMNS, *fields.FEATURES):
-            assert thing.help[:60] in text
+        assert all(column.help[:60] in text for column in fields.COLUMNS)
+        assert all(feature.help[:60] in text for feature in fields.FEATURES)
         assert "not permitted for processes of others; run as root (231 processes)" in text
 
 

@@ -9,7 +9,7 @@ import pytest
 import scenes
 from frames import WEB, host
 from leavers import Gone, departed
-from proctop.records import Departed, Frame, ProcKey
+from proctop.records import Departed, Exit, Frame, Label, ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
 from proctop.tui.screens.main import MainScreen
@@ -100,6 +100,7 @@ async def test_the_selection_stays_on_one_that_ends_and_on_its_crowd() -> None:
         app.show(replace(left, tick=23, departed=None))  # forgotten: its last look stays until the cursor moves
         await pilot.pause()
         assert table_of(app).cursor == ProcKey(9333, 360_100) and table_of(app).exited
+        assert "pid 9333  exited, code 0" in selected(app)
         await pilot.press("down")
         assert not table_of(app).exited and table_of(app).cursor != ProcKey(9333, 360_100)
 
@@ -120,3 +121,29 @@ async def test_nothing_is_done_to_one_that_ended() -> None:
             await pilot.press(key)
             await pilot.pause()
         assert actions.done == []
+
+
+async def test_one_of_a_crowd_keeps_its_own_end() -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(scenes.frame())
+        table_of(app).select(ProcKey(MAKE, 359_900))
+        crowd = departed(Gone(9333, "make", start=360_100, ppid=6001, count=2, code=0))
+        end = Exit(ProcKey(MAKE, 359_900), 6001, Label("make"), -9)
+        for tick, exits in ((21, (end,)), (22, ())):
+            left = scenes.without(MAKE, tick=tick)
+            app.show(replace(left, departed=crowd, reading=replace(left.reading, exits=exits)))
+            await pilot.pause()
+            assert table_of(app).cursor == ProcKey(MAKE, 359_900) and table_of(app).exited
+            assert f"pid {MAKE}  killed by SIGKILL" in selected(app)
+        app.show(scenes.frame())
+        await pilot.pause()
+        assert not table_of(app).exited and table_of(app).absence == ""
+
+
+async def test_a_search_finds_them() -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(building())
+        await pilot.press("slash", *"backup", "enter")
+        assert table_of(app).cursor == ProcKey(8811, 350_000)

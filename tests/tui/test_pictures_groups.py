@@ -41,7 +41,7 @@ async def test_picture(
     app = scenes.app(Settings(**chosen), ascii=ascii)  # type: ignore[arg-type]
     async with app.run_test(size=size) as pilot:
         for tick in range(15, 21):
-            app.show(boxes.frame(tick, restarted=tick > 17))
+            app.show(boxes.frame(tick, began=3617.5 if tick > 17 else 3000.0))
         await pilot.press(*keys.split())
         await pilot.pause()
         golden(app, name)

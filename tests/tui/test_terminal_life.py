@@ -14,6 +14,7 @@ import sys
 import termios
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -289,6 +290,39 @@ def test_the_mouse_can_be_left_to_the_terminal() -> None:
         child.press(b"q")
         assert child.end() == 0
         assert b"\x1b[?1000h" not in child.raw and b"\x1b[?1003h" not in child.raw
+
+
+def test_the_mouse_is_given_back_and_taken_again_by_a_key() -> None:
+    with played("calm") as child:
+        child.until(lambda: child.shows("worker.py"))
+        asked = re.findall(rb"\x1b\[\?(1\d\d\d)h", child.raw)
+        assert b"1000" in asked and b"1003" in asked
+        child.press(b"m")
+        child.until(lambda: child.shows("the mouse is the terminal's"))
+        given = re.findall(rb"\x1b\[\?(1\d\d\d)l", child.raw)
+        assert {*asked} - {b"1004", b"1049"} <= {*given}
+        child.raw = b""
+        child.press(b"m")
+        child.until(lambda: child.shows("the mouse is ours again"))
+        assert b"\x1b[?1000h" in child.raw and b"\x1b[?1006h" in child.raw
+        child.press(b"q")
+        assert child.end() == 0
+        assert child.raw.rindex(b"\x1b[?1003l") > child.raw.rindex(b"\x1b[?1003h")
+
+
+def test_what_is_copied_reaches_the_terminal_as_it_is() -> None:
+    with played("hostile") as child:
+        child.until(lambda: child.shows("14 rows"))
+        child.press(b"\x1b[B")
+        child.until(lambda: child.shows("1/14"))
+        child.press(b"y")
+        child.until(lambda: child.shows("Copy"))
+        child.press(b"n\r")
+        child.until(lambda: child.shows("name copied"))
+        (data,) = re.findall(rb"\x1b\]52;c;([^\x07]*)\x07", child.raw)
+        assert b64decode(data).decode().isprintable()
+        child.press(b"q")
+        assert child.end() == 0
 
 
 def test_what_was_written_directly_is_what_a_full_paint_shows() -> None:

@@ -139,6 +139,20 @@ def test_births_starts_and_ends() -> None:
     assert np.isnan(told.counters[COUNTER["wait_ns"], 0]) and np.isnan(told.counters[COUNTER["threads"], 0])
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b"curl\0" + b"x" * 140 + b"\0https://me:secret@host/", b"curl\0" + b"x" * 140 + b"\0"),
+        (b"sh\0-c\0curl " + b"x" * 140 + b" --password secret", b"sh\0-c\0curl " + b"x" * 140 + b" --password "),
+        (b"y" * 200, b""),
+        (b"y" * 167 + b"\0", b"y" * 167 + b"\0"),
+    ],
+)
+def test_a_word_that_is_cut_is_left_out(line: bytes, kept: bytes) -> None:
+    """Half a secret no longer looks like one."""
+    assert chronicle().tell(slots(event(EXEC, 8, args=line[:168])), 0, nested=False).args == (kept,)
+
+
 def test_an_exit_waits_until_it_is_let_go_of() -> None:
     story = chronicle()
     assert len(story.tell(slots(event(EXIT, 8, when=6_500_000_000)), 0, nested=False).exits) == 0

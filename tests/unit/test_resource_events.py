@@ -107,7 +107,7 @@ def test_the_rows_of_a_process_add_up_to_what_it_took(
     assert "701" not in sums
     said = capsys.readouterr().err
     assert said.startswith("proctop: resource-events: left empty: gid, user_pid, user_ppid, cgroup_id (not recorded); without a row: ")
-    assert "the last interval of 1 processes that ended" in said
+    assert "the last interval of 1 processes that ended (their totals were not told)" in said
 
 
 def test_what_is_told_late_counts_from_where_it_was_seen_last(tmp_path: Path) -> None:
@@ -170,6 +170,20 @@ def test_score_and_profile_take_it(session: tuple[list[Reading], dict[str, float
         read = [event.features for event in events]
     assert all(value > 0 for value in read[-2].values())
     assert cli.main(["score", str(tmp_path / "events.csv")]) == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_no_kernel_tells_are_empty_cells(tmp_path: Path) -> None:
+    host = Host()
+    host.born(1, "init")
+    host.born(2, "strange")
+    readings = [told(host)]
+    for value in (float("inf"), 1e308, -1e308, -float("inf"), 0.5):
+        host.now(2, **dict.fromkeys((*OF.values(), *FAULTS, *MEMORY, "ppid"), value))
+        readings.append(told(host, (7, (1 << 63) - 1, dict.fromkeys((*OF.values(), "utime"), value))))
+    rows = exported(tmp_path, readings)
+    assert all(cell == "" or int(cell) >= 0 for row in rows for cell in (row[name] for name in FEATURES))
+    assert len(objects(tmp_path)) == len(readings)
 
 
 def objects(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 
 from frames import REDIS, WEB, Proc, build
 from proctop.engine import Engine
-from proctop.fields import FEATURE
-from proctop.records import Frame
+from proctop.fields import COUNTER, COUNTERS, FEATURE, SCHEMA
+from proctop.records import Container, Departed, Exit, Frame, Label, ProcKey
 from proctop.rollup import BY, roll_up
 from proctop.scoring.baseline import Baseline
 from traffic import MB, MS, Host
@@ -72,6 +73,19 @@ def test_a_name_that_changes_keeps_the_group() -> None:
     assert roll_up(renamed, "container").names == ("store", "web-1") and roll_up(renamed, "container").keys == (REDIS.id, WEB.id)
 
 
+def test_what_members_did_that_ended_counts_in() -> None:
+    did = np.full((len(SCHEMA), 3), np.nan, dtype=np.float32)
+    did[FEATURE["cpu"]] = [0.4, 0.1, 7.0]
+    labels = [Label("sh", container=REDIS), Label("sh", container=Container("c" * 64, name="gone")), Label("sh", container=REDIS)]
+    none, n = np.zeros(3), np.ones(3, np.int64)
+    departed = Departed(n, n, n, labels, n, n > 0, none, np.array([0.0, 0.0, 2.0]), did, none.astype(np.float32))  # the last one before
+    groups = roll_up(replace(some(), departed=departed), "container")
+    assert groups.names == ("cache", "web-1", "gone") and groups.size.tolist() == [2, 2, 0]
+    assert groups.values[FEATURE["cpu"]].tolist() == pytest.approx([0.9, np.nan, 0.1], nan_ok=True)
+    assert groups.values[FEATURE["idle_s"], 0] == 0 and groups.values[FEATURE["rss"], 0] == 5 * MB
+    assert np.isnan(groups.highest[2]) and groups.top.tolist() == [2, 3, -1]
+
+
 class Crew:
     """Two containers of twenty workers each, on which the load fluctuates."""
 
@@ -95,12 +109,104 @@ class Crew:
         return self.engine.step(self.host.read())
 
 
-def test_many_that_do_a_little_more_are_unusual_together() -> None:
+def ranks(frames: Sequence[Frame], by: str = "container") -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """[readings, groups]"""
+    return np.array([roll_up(frame, by).own for frame in frames])
+
+
+@pytest.mark.parametrize("more", [1.15, 0.85])
+def test_many_that_do_a_little_more_or_less_are_unusual_together(more: float) -> None:
     crew = Crew()
-    before = [crew.step() for _ in range(300)]
-    after = [crew.step(1.15) for _ in range(20)]
-    calm = max(float(frame.groups["container"].rank.max()) for frame in before[90:])
-    a, b = np.array([frame.groups["container"].rank for frame in after]).T
-    members = max(float(np.nanmax(frame.scores.rank)) for frame in after)
-    print(calm, a, b, members, [r.text for r in after[-1].groups["container"].why.get(0, ())])
-    assert a.max() > max(calm, b.max())
+    before = ranks([crew.step() for _ in range(200)])
+    frames = [crew.step(more) for _ in range(20)]
+    after = ranks(frames)
+    assert np.isnan(before[:30]).all() and before[90:].max() < 2.5
+    assert after[:, 0].max() > 4 > 2.5 > after[:, 1].max()
+    assert max(float(np.nanmax(frame.scores.rank)) for frame in frames) < 2
+    worst = frames[int(after[:, 0].argmax())]
+    (first, *_) = roll_up(worst, "container").why[0]
+    low, high = first.usual
+    assert low < high and (first.value > high if more > 1 else first.value < low)
+    assert (" low: " in first.text) == (more < 1) and "usual" in first.text
+    now = float(roll_up(worst, "container").values[FEATURE[first.feature], 0])
+    assert first.value == pytest.approx(now, rel=0.15)
+
+
+def test_members_that_come_and_go_are_no_spike() -> None:
+    crew = Crew()
+    for _ in range(150):
+        crew.step()
+    frames = []
+    for k in range(10):
+        crew.host.born(500 + k, "worker", container="a" * 64, age=3.0)
+        frames.append(crew.step())
+    for k in range(10):
+        crew.host.gone(500 + k)
+        frames.append(crew.step())
+    assert ranks(frames)[:, 0].max() < 2.5
+
+
+def test_a_group_is_known_again_and_others_cost_nothing() -> None:
+    crew = Crew()
+    for _ in range(100):
+        crew.step()
+    crew.host.gone(*crew.pids.pop("b" * 64))
+    without = [crew.step() for _ in range(30)]
+    assert all(frame.groups["container"].names == ("a" * 12,) for frame in without)
+    crew.pids["b" * 64] = list(range(300, 320))
+    for pid in crew.pids["b" * 64]:
+        crew.host.born(pid, "worker", container="b" * 64, age=3.0)
+    crew.step()
+    assert ranks([crew.step()])[0, 1] >= 0  # scored at once: it has a history
+
+
+def test_groups_are_watched_from_when_they_are_asked_for() -> None:
+    host, engine = Host(), Engine(Baseline())
+    host.born(10)
+    assert engine.step(host.read()).groups.keys() == {"container"}
+    engine.watch("user")
+    engine.watch("command")
+    assert engine.step(host.read()).groups.keys() == {"container", "user", "command"}
+    for by in ("cgroup", "container", "command"):
+        engine.watch(by)
+    frame = engine.step(host.read())
+    assert frame.groups.keys() == {"container", "cgroup", "command"}  # the last two besides
+    assert frame.groups["container"].names == () and frame.groups["command"].names == ("work",)
+    with pytest.raises(ValueError, match="nothing"):
+        engine.watch("nothing")
+
+
+def test_what_the_brief_did_counts_for_their_group() -> None:
+    """A container whose one process starts children too brief to be seen, and then three times as many."""
+    host, engine = Host(), Engine(Baseline())
+    host.born(10, "sh", container="a" * 64)
+    label = Label("cc", container=Container("a" * 64))
+    quiet: list[Frame] = []
+    loud: list[Frame] = []
+    for t in range(160):
+        host.did(10, vctx=30, run_ns=2 * MS)
+        reading = host.read()
+        n = 20 if t < 150 else 120
+        start = round((reading.boot - 0.3) * reading.info.ticks)
+        exits = tuple(Exit(ProcKey(1000 + k, start), 99, label) for k in range(n))
+        totals = np.zeros((len(COUNTERS), n))
+        totals[COUNTER["run_ns"]] = 5 * MS
+        (loud if t >= 150 else quiet).append(engine.step(replace(reading, exits=exits, ended=totals)))
+    assert ranks(quiet)[90:].max() < 1.5 < 3 < ranks(loud).max()
+    assert float(np.nanmax([frame.scores.rank for frame in loud])) < 1.5  # no process did anything unusual
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_crowd_of_the_ended_has_a_normal_too() -> None:
+    host, engine = Host(), Engine(Baseline())
+    host.born(10, "make")
+    told = []
+    for t in range(60):
+        reading = host.read()
+        start = round((reading.boot - 0.3) * reading.info.ticks)
+        n = 0 if 30 < t < 45 else 200 if t >= 55 else 20 + t % 3
+        exits = tuple(Exit(ProcKey(1000 + k, start), 10, Label(f"cc{k % 2}")) for k in range(n))
+        told.append(engine.step(replace(reading, exits=exits)).departed)
+    rank = [float(np.nanmax(d.rank)) if d is not None and not np.isnan(d.rank).all() else None for d in told]
+    assert rank[3] is None and told[40] is None  # too young; nobody ended lately
+    assert all(r is not None and r < 1 for r in (*rank[15:30], *rank[46:54])) and (rank[57] or 0) > 2

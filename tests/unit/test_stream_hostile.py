@@ -16,7 +16,7 @@ from frames import REDIS, Proc, build
 from proctop.fields import COUNTERS
 from proctop.records import AlertEvent, CgroupCounters, Exit, HostInfo, Label, ProcKey, Reading, Reason
 from proctop.stream import Damaged, WriteFailed, frames
-from proctop.stream.codec import Encoder, Section
+from proctop.stream.codec import MOST_PROCESSES, Decoder, Encoder, Section
 from proctop.stream.frames import Kind
 from proctop.stream.header import Header
 from proctop.stream.host import MOST_NAMES
@@ -148,6 +148,9 @@ HOSTILE = [
     ("WCHAN", body(1 << 40)),
     ("ACCEPTED", b""),
     ("ACCEPTED", body(1, b"\1")),
+    ("DEPARTED", b""),
+    ("DEPARTED", body(4097, bytes(4097))),
+    ("DEPARTED", body(2, b"\xff" * 30)),
     ("CHURN", b""),
     ("CHURN", body([0, 0])),
     ("CHURN", body([0, -1, 0])),
@@ -168,6 +171,22 @@ def test_a_section_that_is_none_costs_its_segment(tmp_path: Path, name: str, hos
     whole = name == "HOST"  # since 1.1 nobody looks there
     assert [r.reading.seq for r in records] == ([0, 1, 2, 3, 4] if whole else [0, 1, 4])
     assert reader.damage.segments == (0 if whole else 1)
+
+
+def test_totals_of_more_exits_than_there_may_be_are_damage() -> None:
+    """131,072 exits with 256 counters each would be 268 MB; their bytes need not be there."""
+    count = MOST_PROCESSES
+    exits = body(count, *([[0] * count] * 5))
+    header = replace(HEADER, counters=(*HEADER.counters, *(f"x{k}" for k in range(256 - len(HEADER.counters)))))
+    nobody = {"PROCESSES": body(1, 0, 0), "LABELS": body(0)}
+    decoder, (first,) = Decoder(header), plain(0, bent=0, EXITS=exits, ENDED=bytes(count // 8) + body(0), **nobody)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Damaged, match="too many totals"):
+            decoder.decode(first)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 27
+    finally:
+        tracemalloc.stop()
 
 
 def test_numbers_without_names_are_damage(tmp_path: Path) -> None:
@@ -313,6 +332,8 @@ def test_what_no_reader_would_take_is_not_written(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("proctop.stream.packer.MOST_PROCESSES", 1)
     with pytest.raises(WriteFailed, match="2 processes is too large"):
         packer.pack(reading(3))
+    with pytest.raises(WriteFailed, match="5 processes is too large"):
+        packer.pack(reading(3, pid=np.array([7]), start=np.array([1]), exits=reading(0).exits * 5, ended=None))
 
 
 def test_a_segment_begins_when_it_must_and_after_a_failure() -> None:

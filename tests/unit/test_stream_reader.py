@@ -16,7 +16,7 @@ import zstandard
 
 from frames import Proc, build
 from proctop.fields import COUNTERS, Cost
-from proctop.records import Container, HostInfo, Label, Reading
+from proctop.records import Container, Exit, HostInfo, Label, ProcKey, Reading
 from proctop.sources.replay import ReplaySource
 from proctop.stream import MAJOR, Damaged, FormatError, StreamError, frames
 from proctop.stream.codec import Decoder, Encoder, Section
@@ -116,7 +116,7 @@ def test_the_golden_file_of_minor_1_reads() -> None:
 
 
 def test_the_golden_file_of_minor_2_reads() -> None:
-    """With totals of exits, waits, churn, counters of bpf and accepted alerts; not to be written again once it was released."""
+    """With totals of exits, waits, churn, counters of bpf, accepted alerts, the departed; not to be written again once released."""
     folder = Path(__file__).parent.parent / "data"
     with Reader(str(folder / "format-1.2.proctop")) as reader:
         records = list(reader)
@@ -140,6 +140,7 @@ def more(r: Record) -> dict[str, Any]:
         "churn": [host.births, host.execs, host.exits],
         "bpf": {c.name: str(float(np.nansum(reading.counters[k]))) for k, c in enumerate(COUNTERS) if c.cost == Cost.BPF},
         "accepted": [event.accepted for event in r.seen.alerts] if r.seen else [],
+        "departed": None if r.seen is None or r.seen.departed is None else [f"{rank:.1f}" for rank in r.seen.departed.tolist()],
     }
 
 
@@ -272,6 +273,23 @@ def test_an_unknown_section_and_frame_of_a_later_minor_are_skipped(tmp_path: Pat
     unknown[0:1] = later
     unknown[9:13] = frames._crc(9, 3, b"abc").to_bytes(4, "little")
     assert read(tmp_path / "a", data + bytes(unknown) + encoded(reading(1)))[0] == [0, 1]
+
+
+def test_all_else_reads_without_what_came_with_minor_2() -> None:
+    """As a reader of minor 1 sees it, and as if it had not been written."""
+    gone = Exit(ProcKey(9, 1), 7, Label("gone"), 3)
+    counts = replace(reading(0).host, births=7, execs=5, exits=3)
+    r = reading(0, exits=(gone,), ended=np.full((len(COUNTERS), 1), 5e6), wchan={1: "io_schedule"}, host=counts)
+    sections, whole = In(Encoder(None).encode(r, None)), Out()
+    while sections.left():
+        tag, body = sections.number(100), bytes(sections.blob())
+        if tag <= Section.RANKS:
+            whole.number(tag)
+            whole.blob(body)
+    back = Decoder(HEADER).decode(whole.done()).reading
+    assert (back.exits, back.ended, dict(back.wchan)) == ((gone,), None, {})
+    assert (back.host.births, back.host.execs, back.host.exits) == (-1, -1, -1)
+    assert np.array_equal(back.counters, r.counters, equal_nan=True)
 
 
 def test_counters_of_another_version_are_matched_by_name() -> None:
@@ -419,6 +437,7 @@ def test_false_segment_starts_are_given_up_in_bounded_time(tmp_path: Path, monke
         HEADER.to_json().replace(b'"ppid"', b'"state"'),
         HEADER.to_json().replace(b'"cpus":4', b'"cpus":-4'),
         HEADER.to_json().replace(b'"cpus":4', b'"cpus":1e999'),
+        HEADER.to_json().replace(b'"ticks":100', b'"ticks":0'),
         HEADER.to_json().replace(b'"boot_time":1700000000.0', b'"boot_time":NaN'),
     ],
 )

@@ -43,6 +43,8 @@ _UNREAD = ("could not be read when it was recorded",) * 3
 _FAULTS = ("/proc has only the sum of both; counted with --source bpf", "were not counted when it was recorded", "not told of these")
 _MEMORY = ("counted with --source bpf --bpf-memory", "counted with --bpf-memory", "not told of these")
 
+_quiet = np.errstate(invalid="ignore", over="ignore")  # a recording may hold any number
+
 
 class ResourceEvents:
     """Turns frames into lines; takes every frame in its order, as an interval lies between two.
@@ -58,10 +60,12 @@ class ResourceEvents:
         self._empty: Counter[tuple[str, bool]] = Counter()  # cells by column, and whether bpf was at work
         self._known: set[str] = set()  # columns that are not empty throughout
         self._untold = 0  # ends without totals
+        self._bpf = False  # was ever at work
 
     def header(self) -> str:
         return ",".join(COLUMNS) + "\r\n"
 
+    @_quiet
     def lines(self, frame: Frame, chosen: Callable[[Frame], Bools]) -> str:
         """The rows of the processes of ``frame``, and of those that ended, that are ``chosen``, each with its line end."""
         before, self._before = self._before, frame
@@ -71,6 +75,7 @@ class ResourceEvents:
             return ""
         counts = {reading.source.startswith(_BPF) for reading in (before.reading, frame.reading)}
         told = None if len(counts) > 1 else counts.pop()
+        self._bpf |= bool(told)
         ended, last = self._last.step(frame)
         rows = np.flatnonzero(chosen(frame) & ((batch.prev >= 0) | batch.born))
         came, past = batch.prev[rows], before.reading.counters
@@ -100,7 +105,8 @@ class ResourceEvents:
             parts.append(f"{', '.join(names)}{part} ({reason})")
         said = "resource-events: left empty: " + "; ".join(parts)
         if self._untold:
-            said += f"; without a row: the last interval of {self._untold:,} processes that ended (their totals are told with --source bpf)"
+            totals = "were not told" if self._bpf else "are told with --source bpf"
+            said += f"; without a row: the last interval of {self._untold:,} processes that ended (their totals {totals})"
         return said
 
     def _records(self, frame: Frame, rows: Index, then: Floats, told: bool | None, active: Bools) -> Iterator[list[Any]]:

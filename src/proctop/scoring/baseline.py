@@ -14,14 +14,14 @@ import numpy as np
 from proctop.records import Batch, Bools, Floats32, Index, Ints, ProcKey, Reason, Scores, Status
 from proctop.scoring.blame import excuse, forward, rose
 from proctop.scoring.calibration import Calibration, Episodes
-from proctop.scoring.evidence import combine, evidence, host_tails
+from proctop.scoring.evidence import combine, evidence, heed, host_tails
 from proctop.scoring.explain import NOTABLE, Explainer
 from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, EXCURSION_NEW, forget, keep, learn, weigh
 from proctop.scoring.memory import OLD_NEWS, SETTLED, YOUNG, Memory
 from proctop.scoring.quiet import SLOW_SPAN, sample
 from proctop.scoring.recall import Copy, recall
 from proctop.scoring.store import Learned
-from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, SLOW_FROM, UNITS, WAITS, Steps, bins, steps
+from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, RUN_WAIT, SLOW_FROM, UNITS, WAITS, Steps, bins, steps
 from proctop.scoring.vigil import sleep
 
 WARM_UP = 30
@@ -129,7 +129,7 @@ class Baseline:
         return np.flatnonzero(there & (moved | (~blank & (due | (not self._lazy)))))
 
     def _evaluate(self, batch: Batch, before: Batch, rows: Index) -> tuple[Floats32, Floats32]:
-        """Score and learn ``rows``. Their evidence float32[m, 32], and what their channels measured float32[m, 29]."""
+        """Score and learn ``rows``. Their evidence float32[m, 33], and what their channels measured float32[m, 30]."""
         lives, slots = self._memory.lives, self._memory.slots[rows]
         place = batch.prev[rows]
         self._memory.settle(slots, place, before)
@@ -153,6 +153,7 @@ class Baseline:
         mature = (n > YOUNG).astype(np.int64)
         self._tails = host_tails(self._memory.host)
         e = evidence(self._memory, self._tails, slots, mature, step)
+        e[:, RUN_WAIT] *= heed(batch.values, rows)
         score = combine(e)
         lives.lull[slots] = lives.idle[slots] > 0
         lives.idle[slots] = values[:, IDLE]

@@ -13,7 +13,7 @@ import numpy as np
 
 from proctop.fields import FEATURE
 from proctop.records import Batch, Departed, Floats, Floats32, Ints
-from proctop.scoring.evidence import combine
+from proctop.scoring.evidence import SHARPNESS
 from proctop.scoring.memory import cohort
 from proctop.scoring.steadiness import Steadiness
 
@@ -48,7 +48,9 @@ class Crowds:
         np.add.at(values.T, row[now], departed.values.T[now])
         values[_FORKS, row[now]] = np.bincount(row[now], departed.count[now], row.max() + 1)[row[now]]
         z = self._steady.step(values)
-        score = combine(rarity(z))
+        told = ~np.isnan(z)
+        sharp = np.where(told, np.exp(rarity(z) * SHARPNESS), 0).sum(axis=1) / np.maximum(told.sum(axis=1), 1)
+        score = np.log(np.maximum(sharp, 1)).astype(np.float32) / np.float32(SHARPNESS)  # as :func:`.evidence.combine`, of what is told
         self._steady.unusual = score > _UNUSUAL
         self._rank += (score - self._rank) * _HALF
         known = self._steady.known

@@ -4,7 +4,7 @@ g = (Σ G·SF + .005) / (n_G + .5)         the host's processes of that age
 g ← (K·SF + 20 g) / (n_K + 20)           its container, while own history is short
 q = (C·SF + 20 g) / (n_C + 20)           its cohort
 p = (H·SF + k q) / (N + k)               its own history
-e = -ln p
+e = -ln p                                of waiting for a cpu times how little the others wait
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proctop.fields import FEATURE
 from proctop.records import Floats32, Index, Ints
 from proctop.scoring.kinds import Kinds
 from proctop.scoring.lives import COUNT
@@ -24,10 +25,12 @@ from proctop.scoring.tails import (
     CHANNEL,
     CHANNELS,
     EVIDENCE,
+    EVIDENCES,
     IDLE,
     LEVELS,
     LOWER,
     MISSING,
+    RUN_WAIT,
     SF,
     STEPS,
     TABLE,
@@ -40,6 +43,8 @@ _GROUP = np.float32(20)
 _CONTAINER_UNTIL = 60
 _LOWER_FROM = 20
 _CHUNK = 4096  # pairs: what fits the second-level cache with its three gathers
+_DEMAND = FEATURE["demand"]
+_NO_DEMAND, _USUAL_WAIT = 1e-3, 0.25  # s/s; share of what processes want of the cpus
 _LEAST, _MOST = np.float32(1e-7), np.float32(1)
 
 _OWN = np.full(TAILS, 20.0, dtype=np.float32)
@@ -53,7 +58,7 @@ _SHIFT = np.where(np.arange(TAILS) < UPPER, 0, STEPS)
 
 
 def host_tails(host: Kinds) -> Floats32:
-    """float32[2, 31, 93]: g of the young and of the mature, for every evidence and step. ``host`` has two rows, young and mature."""
+    """float32[2, 32, 93]: g of the young and of the mature, for every evidence and step. ``host`` has two rows, young and mature."""
     hist, mass = host.hist[:2], host.mass[:2]
     out = np.empty((2, TAILS, STEPS), dtype=np.float32)
     out[:, :UPPER] = (hist[:, :UPPER] @ SF.T + np.float32(0.005)) / (mass[:, :UPPER, None] + np.float32(0.5))
@@ -63,9 +68,9 @@ def host_tails(host: Kinds) -> Floats32:
 
 
 def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: Steps) -> Floats32:
-    """float32[m, 32]: e of each evidence; 0 where the value is missing or cannot be unusual.
+    """float32[m, 33]: e of each evidence; 0 where the value is missing or cannot be unusual.
 
-    ``slots`` int64[m] all have books, ``mature`` is 0 or 1, ``step`` uint8[m, 29].
+    ``slots`` int64[m] all have books, ``mature`` is 0 or 1, ``step`` uint8[m, 30].
     """
     lives, cohorts, containers = memory.lives, memory.cohorts, memory.containers
     asked = step[:, CHANNEL]
@@ -102,6 +107,20 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
     return np.concatenate([out.reshape(asked.shape), lives.novel[slots][:, None]], axis=1)
 
 
+def heed(values: Floats32, rows: Index) -> Floats32:
+    """float32[m]: how much it tells that one of ``rows`` waits for a cpu, from 0 where everybody does to 1.
+
+    ``values`` float32[n_features, n]. The others wait for the share L of the cpu time that they want together; up to a quarter is usual.
+    """
+    demand = values[_DEMAND].astype(np.float64)
+    known = demand == demand
+    demand = np.where(known, demand, 0.0)
+    wait = np.where(known, values[RUN_WAIT], 0.0).astype(np.float64)
+    share = (wait.sum() - wait[rows]) / np.maximum(demand.sum() - demand[rows], _NO_DEMAND)
+    weight: Floats32 = np.clip((1 - share) / (1 - _USUAL_WAIT), 0, 1).astype(np.float32)
+    return weight
+
+
 def _dot(hist: NDArray[Any], rows: Index, kernel: Floats32) -> Floats32:
     """float32[p]: the histograms ``rows`` of ``hist`` [..., 24], each times its row of ``kernel``."""
     total: Floats32 = np.einsum("pb,pb->p", hist.reshape(-1, BINS).take(rows, axis=0).astype(np.float32, copy=False), kernel)
@@ -109,9 +128,13 @@ def _dot(hist: NDArray[Any], rows: Index, kernel: Floats32) -> Floats32:
 
 
 SHARPNESS = 1.5
+_AMONG = np.float32(EVIDENCES - 1)  # waiting for a cpu, which is no evidence where all do, is not counted
 
 
 def combine(e: Floats32) -> Floats32:
-    """float32[m]: S = (1/r) ln mean_j exp(r e_j), a generalised mean of 1/p (Wilson 2019, PNAS 116:1195), between harmonic and min p."""
-    total: Floats32 = np.log(np.exp(e * np.float32(SHARPNESS)).mean(axis=1)) / np.float32(SHARPNESS)
+    """float32[m]: S = (1/r) ln mean_j exp(r e_j), a generalised mean of 1/p (Wilson 2019, PNAS 116:1195), between harmonic and min p.
+
+    ``e`` is float32[m, 33].
+    """
+    total: Floats32 = np.log(np.exp(e * np.float32(SHARPNESS)).sum(axis=1) / _AMONG) / np.float32(SHARPNESS)
     return np.maximum(total, 0)

@@ -15,7 +15,7 @@ NOTABLE = 1.5
 
 _TELLING = 2.0  # nats: evidence below it is no reason
 _STICKY = 0.4  # nats: what was named a reading ago is preferred, so that reasons do not flicker
-_SYMPTOM = np.array([{"nvctx": 2.0, "vctx": 2.0}.get(name, 0.0) for name in EVIDENCE], dtype=np.float32)
+_SYMPTOM = np.array([{"nvctx": 2.0, "vctx": 2.0, "run_wait": 1.0}.get(name, 0.0) for name in EVIDENCE], dtype=np.float32)
 """nats by which a reason comes later, because it tells what something else brings about: who wants the cpu gets preempted."""
 
 _MOST = 3
@@ -36,7 +36,7 @@ class Explainer:
     def step(self, batch: Batch, memory: Memory, rows: Index, e: Floats32, value: Floats32) -> dict[int, tuple[Reason, ...]]:
         """Reasons of ``rows`` of ``batch`` (those with something to say).
 
-        ``e`` float32[m, 32] is their evidence, ``value`` float32[m, 29] what their channels measured, in the units of the features.
+        ``e`` float32[m, 33] is their evidence, ``value`` float32[m, 30] what their channels measured, in the units of the features.
         """
         slots = memory.slots[rows]
         picks = self._choose(slots, e)
@@ -82,7 +82,7 @@ def _within(reason: Reason) -> bool:
 
 
 def _reasons(batch: Batch, rows: Index, slots: Ints, j: Ints, value: Floats32, memory: Memory) -> list[Reason]:
-    """One reason for each (row, evidence); ``value`` float32[m, 29]."""
+    """One reason for each (row, evidence); ``value`` float32[m, 30]."""
     every, slow = np.arange(len(j)), CHANNEL[j]
     channel = _shown(slow, j, value)
     whose, low, high = _yardstick(slots, channel, memory)

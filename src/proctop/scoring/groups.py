@@ -4,7 +4,8 @@ Each group has two rows in the detector. One holds its sums, levels as means of 
 The other holds, for each rate, how far the mean of y = ln(1 + x/u) over the last readings is from where it always is, in standard
 deviations: sums over many members are steadier than any of them, and 15 % more of something that never moved by 3 % is much. A standard
 deviation is told as half a nat, so that the histograms of the detector, which know nothing finer, learn how far this group usually goes. Of
-a few members the sum is no steadier than they are, and their own scores tell more.
+a few members the sum is no steadier than they are, and their own scores tell more. Those in no group have a row, too: whether a wait for a
+cpu tells anything depends on how long the others wait.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _LEAST = 0.03  # of a standard deviation, in nats
 _UNUSUAL = 2.5  # nats
 _NATS = 0.5  # a standard deviation is told as
 _FARTHEST = 11.0  # nats that are told
-_STEADY = Label("steadiness", kernel=True)  # of kernel threads silence says nothing; nor does it of a distance
+_STEADY, _REST = (Label(name, kernel=True) for name in ("steadiness", "rest"))  # whose silence says nothing, like that of kernel threads
 _MOST_REASONS = 3
 _EXPLAINED = 16
 
@@ -51,10 +52,11 @@ class GroupBaseline:
         self._absent: Ints = np.zeros(0, dtype=np.int64)
         self._next = 1
 
-    def step(self, groups: Sequence[tuple[str, str]], values: Floats32, size: Ints, active: Bools, dt: float) -> Scores:
+    def step(self, groups: Sequence[tuple[str, str]], values: Floats32, size: Ints, active: Bools, rest: Floats32, dt: float) -> Scores:
         """Of ``groups``, by key and what others of their kind share: ``values`` float32[n_features, g] sums, ``size`` [g] members alive.
 
-        ``active`` [g]: any member did anything; ``dt`` seconds, NaN = no interval.
+        ``active`` [g]: any member did anything; ``rest`` [n_features]: what those in no group did, as far as groups are compared with it;
+        ``dt`` seconds, NaN = no interval.
         """
         before = len(self._rows)
         where = self._follow(groups)
@@ -74,24 +76,25 @@ class GroupBaseline:
         does[at] = active[fits]
         batch = Batch(
             SCHEMA,
-            np.tile(self._ids, 2),
-            np.repeat([0, 1], end),
-            np.concatenate([together, apart], axis=1),
-            (*self._labels, *[_STEADY] * end),
+            np.append(np.tile(self._ids, 2), 0),
+            np.append(np.repeat([0, 1], end), 2),
+            np.concatenate([together, apart, rest[:, None]], axis=1),
+            (*self._labels, *[_STEADY] * end, _REST),
             dt,
-            np.concatenate([where, np.where(where >= 0, where + before, -1)]),
-            np.tile(does, 2),
-            np.zeros(2 * end, dtype=np.bool_),
+            np.concatenate([where, np.where(where >= 0, where + before, -1), [2 * before]]),
+            np.append(np.tile(does, 2), False),
+            np.zeros(2 * end + 1, dtype=np.bool_),
         )
         scores = self._detector.step(batch, explain=_EXPLAINED)
-        rank = np.fmax(scores.rank[:end], scores.rank[end:])
+        both = slice(end), slice(end, 2 * end)
+        rank, alert = (np.fmax(*(column[half] for half in both)) for column in (scores.rank, scores.alert))
         self._steady.unusual = np.nan_to_num(rank) > _UNUSUAL
         out = np.full((3, len(groups)), np.nan, dtype=np.float32)
         out[0, fits] = rank[at]
-        out[1, fits] = np.fmax(scores.alert[:end], scores.alert[end:])[at]
-        out[2, fits] = np.fmin(scores.per_hour[:end], scores.per_hour[end:])[at]
+        out[1, fits] = alert[at]
+        out[2, fits] = np.fmin(*(scores.per_hour[half] for half in both))[at]
         alerting = np.zeros(len(groups), dtype=np.bool_)
-        alerting[fits] = (scores.alerting[:end] | scores.alerting[end:])[at]
+        alerting[fits] = np.logical_or(*(scores.alerting[half] for half in both))[at]
         status = np.zeros(len(groups), dtype=np.int8)
         status[fits] = scores.status[at]
         why = {i: reasons for i, row in zip(fits.tolist(), at.tolist(), strict=True) if (reasons := self._why(row, end, scores, z))}

@@ -21,7 +21,7 @@ FADE = 0.98
 class Kinds:
     """At most ``limit`` keyed groups of ``ages`` histograms each; row 0 is shared by all who find no room.
 
-    ``hist`` is float32[rows, 29, 24], ``mass`` float32[rows, 29]; group ``g`` holds the rows ``g * ages …``.
+    ``hist`` is float32[rows, 30, 24], ``mass`` float32[rows, 30]; group ``g`` holds the rows ``g * ages …``.
     """
 
     def __init__(self, limit: int, ages: int = 1) -> None:
@@ -82,7 +82,7 @@ class Kinds:
             self.mass[to] += self.mass[of] * share
 
     def state(self) -> tuple[list[tuple[str, str]], Floats32]:
-        """Each group's key and likeness, least recently used first, and their histograms float32[groups * ages, 29, 24]."""
+        """Each group's key and likeness, least recently used first, and their histograms float32[groups * ages, 30, 24]."""
         groups = np.array(list(self._members.values()), dtype=np.int64)
         rows = (groups[:, None] * self._ages + np.arange(self._ages)).reshape(-1)
         names = [(str(key), self._likeness.get(group, "")) for key, group in self._members.items()]

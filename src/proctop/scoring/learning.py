@@ -47,7 +47,7 @@ def weigh(lives: Lives, slots: Ints, out: Bools, own: Floats32, dt: float) -> Fl
 def keep(lives: Lives, slots: Ints, out: Bools, own: Floats32, bins: Steps, dt: float) -> tuple[Ints, Steps]:
     """Keep the first samples of excursions, of processes that know themselves.
 
-    Returns those to be learned after all: slots [j], bins uint8[j, 29].
+    Returns those to be learned after all: slots [j], bins uint8[j, 30].
     """
     calm = np.where(out, 0, lives.calm[slots] + 1)
     lives.calm[slots] = calm
@@ -90,7 +90,7 @@ def forget(lives: Lives, books: Ints, more: Floats32) -> None:
 
 
 def adopt(lives: Lives, book: int, hist: Floats32) -> None:
-    """A history float32[29, 24] that was kept elsewhere."""
+    """A history float32[30, 24] that was kept elsewhere."""
     hist = hist * np.minimum(_LONG / np.maximum(hist.sum(axis=1).max(), _LONG), 1)
     lives.hist[book] = np.rint(hist * COUNT).astype(np.uint16)
     lives.mass[book] = lives.hist[book].sum(axis=1) / np.float32(COUNT)

@@ -32,8 +32,8 @@ class Lives:
     ``due`` the reading at which it is looked at even when silent,
     ``failed`` attempts to let it sleep, ``retry`` the reading of the next; ``novel`` nats of evidence that it is new here;
     ``moves`` and ``rises`` the last 64 readings, a bit each; ``client`` silent because another is unusual.
-    By book: ``hist`` uint16[books, 29, 24] in parts of :data:`COUNT`, ``mass`` float32[books, 29] in samples,
-    ``slow`` float32[books, 9] the slow means, ``held`` uint8[books, 4, 29] the bins of kept samples.
+    By book: ``hist`` uint16[books, 30, 24] in parts of :data:`COUNT`, ``mass`` float32[books, 30] in samples,
+    ``slow`` float32[books, 9] the slow means, ``held`` uint8[books, 4, 30] the bins of kept samples.
     """
 
     def __init__(self, room: int = _BOOKS) -> None:

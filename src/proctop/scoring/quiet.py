@@ -35,7 +35,7 @@ class Counts(NamedTuple):
 
 
 def sample(b: Steps, weight: Floats32) -> Counts:
-    """One sample each: bins uint8[m, 29] with weight [m]."""
+    """One sample each: bins uint8[m, 30] with weight [m]."""
     have = np.flatnonzero(b.reshape(-1) != MISSING)
     row, channel = np.divmod(have, CHANNELS)
     return Counts(row, channel, b.reshape(-1)[have].astype(np.int64), weight[row])
@@ -44,7 +44,7 @@ def sample(b: Steps, weight: Floats32) -> Counts:
 def silence(values: Floats32, slow: Floats32, idle: Floats32, k: Ints) -> Counts:
     """What ``k`` int[m] quiet readings add up to.
 
-    ``values`` float32[20, m]: features in the last of them; ``slow`` float32[m, 9] and ``idle`` float32[m]: slow means and idle time before
+    ``values`` float32[21, m]: features in the last of them; ``slow`` float32[m, 9] and ``idle`` float32[m]: slow means and idle time before
     the first.
     """
     known = ~np.isnan(values)

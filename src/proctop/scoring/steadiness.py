@@ -9,10 +9,10 @@ import numpy as np
 
 from proctop.fields import SCORED, Kind
 from proctop.records import Bools, Floats, Floats32, Index, Ints
-from proctop.scoring.tails import UNITS
+from proctop.scoring.tails import RUN_WAIT, UNITS
 
-RATES: Index = np.array([i for i, feature in enumerate(SCORED) if feature.kind is Kind.RATE])
-"""The features that are looked at."""
+RATES: Index = np.array([i for i, feature in enumerate(SCORED) if feature.kind is Kind.RATE and i != RUN_WAIT])
+"""The features that are looked at: what groups do, and not how long they wait for a cpu because of others."""
 
 _SPAN = 300.0  # readings that mean and deviation look back
 _GUARDED = 0.05  # an unusual reading counts for so much only

@@ -48,11 +48,11 @@ class Learned:
         host, boot: whose it is, and during which boot the processes lived.
         reading: readings so far; ``now``: seconds of them; ``began``: when calibration began, None = not yet.
         peaks: (begin, the largest peaks) of each hour of that time.
-        cohorts: names; ``cohort_hist`` float32[2 c, 29, 24], young and mature.
-        containers: (id, image); ``container_hist`` float32[k, 29, 24].
-        host_hist: float32[2, 29, 24].
+        cohorts: names; ``cohort_hist`` float32[2 c, 30, 24], young and mature.
+        containers: (id, image); ``container_hist`` float32[k, 30, 24].
+        host_hist: float32[2, 30, 24].
         met: what novelty knows: (names, first reading, new names since).
-        pid, start, n: int64[m] of processes with a history of their own; ``life_hist`` float32[m, 29, 24], ``slow`` float32[m, 9].
+        pid, start, n: int64[m] of processes with a history of their own; ``life_hist`` float32[m, 30, 24], ``slow`` float32[m, 9].
     """
 
     host: str

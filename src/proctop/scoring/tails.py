@@ -31,10 +31,10 @@ FAST: tuple[str, ...] = tuple(f.name for f in SCORED)
 SLOW: tuple[str, ...] = ("rss_growth", "data_growth", "thread_growth", "fd_growth", "cpu", "vctx", "rchar", "wchar", "syscalls")
 """Smoothed channels. The first six look for more than usual, the last five for less."""
 
-CHANNELS = len(FAST) + len(SLOW)  # 29 histograms
-UPPER = len(FAST) + 6  # the first 26 are asked for their upper tail
+CHANNELS = len(FAST) + len(SLOW)  # 30 histograms
+UPPER = len(FAST) + 6  # the first 27 are asked for their upper tail
 LOWER = 5  # the last 5 for their lower tail
-TAILS = UPPER + LOWER  # 31
+TAILS = UPPER + LOWER  # 32
 NOVEL = TAILS  # the last evidence is no tail: a newcomer where such are rare
 EVIDENCES = TAILS + 1
 
@@ -48,6 +48,7 @@ UNITS: Floats = np.array([SCORED[FEATURE[name]].noise for name in FAST + SLOW])
 IDLE = FEATURE["idle_s"]
 LEVELS = slice(FEATURE["threads"], FEATURE["idle_s"])
 RATES = len([f for f in SCORED if f.kind is not Kind.LEVEL])
+RUN_WAIT = FEATURE["run_wait"]
 WAITS = SLOW.index("vctx")
 SLOW_FROM: Ints = np.array([FEATURE[name] for name in SLOW])
 

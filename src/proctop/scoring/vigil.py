@@ -29,7 +29,7 @@ _RECENT = 1 / 12  # a steady silence of t readings leaves t/12 of them above its
 def sleep(memory: Memory, tails: Floats32, slots: Ints, e: Floats32, measured: Floats32, dt: float) -> tuple[Ints, Floats32]:
     """Readings until each of ``slots`` must be looked at again if it stays silent (int64[m], 1 = at the next one), and its score then.
 
-    ``e`` float32[m, 32] and ``measured`` float32[m, 29] are those of this reading.
+    ``e`` float32[m, 33] and ``measured`` float32[m, 30] are those of this reading.
     """
     lives = memory.lives
     wait = np.ones(slots.size, dtype=np.int64)

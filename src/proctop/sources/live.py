@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from proctop.containers.paths import Place
 from proctop.fields import COUNTER
 from proctop.kernel.cgroupfs import Cgroups, everywhere
 from proctop.kernel.host import Host, Instant, NotProcfs, Unreadable
@@ -137,7 +138,8 @@ class LiveSource:
     def _read_cgroups(self, wants: Wants) -> Mapping[str, CgroupCounters]:
         """Those of containers, in turns where there are many, and those wanted. One without an entry was not read this time."""
         places = self._labels.places()
-        paths = sorted(path for path, place in places.items() if place.container is not None)
+        homes = {home: lines for path, place in places.items() if place.container is not None for home, lines in [_home(place, path)]}
+        paths = sorted(homes)
         if len(paths) > _MOST_CGROUPS:
             begin = self._turn % len(paths)
             paths = (paths + paths)[begin : begin + _MOST_CGROUPS]
@@ -145,7 +147,7 @@ class LiveSource:
         out = {}
         for path in dict.fromkeys([*paths, *sorted(wants.cgroups)]):
             place = places.get(path)
-            counters = self._cgroups.read(place.lines if place is not None else everywhere(path))
+            counters = self._cgroups.read(homes.get(path) or (place.lines if place is not None else everywhere(path)))
             if counters is not None:
                 out[path] = counters
         return out
@@ -203,6 +205,13 @@ class LiveSource:
                 self._system.close()
             finally:
                 self._lock.release()
+
+
+def _home(place: Place, path: str) -> tuple[str, Sequence[tuple[str, str]]]:
+    """The container's own cgroup, and where each hierarchy shows it. In others it shares one with whoever: those tell nothing of it."""
+    assert place.container is not None
+    homes = [(names, place.container.home(line)) for names, line in place.lines]
+    return place.container.home(path) or path, [(names, home) for names, home in homes if home is not None] or place.lines
 
 
 def _info(host: Host, stat: Stat) -> HostInfo:

@@ -47,6 +47,8 @@ class Header:
             raise Damaged("the header is none") from error
         if not 0 < len(counters) <= MOST_COUNTERS or len(set(counters)) != len(counters):
             raise Damaged("the header names no counters")
+        if not (ticks and page):
+            raise Damaged("a second has no ticks, or a page no bytes")
         return header
 
 

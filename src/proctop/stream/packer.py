@@ -12,7 +12,7 @@ from proctop.features import GAP
 from proctop.fields import FEATURE
 from proctop.records import Frame, Reading
 from proctop.stream import Damaged, WriteFailed, frames
-from proctop.stream.codec import MOST_PROCESSES, Encoder
+from proctop.stream.codec import MOST_CELLS, MOST_PROCESSES, Encoder
 from proctop.stream.frames import Kind
 from proctop.stream.header import Header
 from proctop.stream.seen import Seen
@@ -114,12 +114,13 @@ class _Segment:
         """The frame of one reading."""
         import zstandard
 
+        size = max(len(reading), len(reading.exits))
         try:
-            plain = self._encoder.encode(reading, seen) if len(reading) <= MOST_PROCESSES else b""
+            plain = self._encoder.encode(reading, seen) if size <= min(MOST_PROCESSES, MOST_CELLS // len(fields.COUNTERS)) else b""
         except Damaged as error:
             raise WriteFailed(f"a reading that could not be read again: {error}") from error
         if not 0 < len(plain) <= frames.LARGEST_READING:
-            raise WriteFailed(f"a reading of {len(reading)} processes is too large")
+            raise WriteFailed(f"a reading of {size} processes is too large")
         body = self._zstd.compress(plain) + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
         self._readings += 1
         self._plain += len(plain)

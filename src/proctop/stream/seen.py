@@ -20,6 +20,7 @@ MOST_EVENTS = 1024
 
 MOST_DEPARTED = 4096
 """Rows of the departed."""
+_HIGHEST = 1e6  # nats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +89,9 @@ def accepted_in(data: In, alerts: tuple[AlertEvent, ...]) -> tuple[AlertEvent, .
 def departed_out(ranks: Floats32) -> bytes:
     """In tenths, plus 1; 0 = not known."""
     out = Out()
+    ranks = ranks[:MOST_DEPARTED]
     out.number(ranks.size)
-    out.words(np.where(ranks >= 0, np.rint(np.nan_to_num(ranks) * 10.0) + 1.0, 0.0).astype(np.uint64))
+    out.words(np.where(ranks >= 0, np.rint(np.minimum(ranks, _HIGHEST) * 10.0) + 1.0, 0.0).astype(np.uint64))
     return out.done()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from textual.driver import Driver
+from textual.timer import Timer
 
 from proctop.records import HOST, AlertEvent, Frame, ProcKey
 from proctop.settings import Settings
@@ -37,6 +38,7 @@ class Alarming(Acting):
         self._toasts: bool | None = None  # as the user said last
         self._news: list[AlertEvent] = []
         self._told = float("-inf")
+        self._timer: Timer | None = None
 
     def heard(self, frame: Frame) -> None:
         """A frame of now, shown or not."""
@@ -59,15 +61,18 @@ class Alarming(Acting):
             return
         wait = self._told + PACE - time.monotonic()
         if wait > 0:
-            if len(self._news) == 1:
-                self.set_timer(wait, self._announce)
+            if self._timer is None:
+                self._timer = self.set_timer(wait, self._announce_late)
             return
-        text = folded(self._news)
+        text, glyphs = folded(self._news), ASCII if self.ascii else UNICODE
         self._told = time.monotonic()
         self._news.clear()
-        glyphs = ASCII if self.ascii else UNICODE
         room = max(10, min(_WIDEST, self.size.width // 2 - 4))
         self.notify(fit(text, min(width(glyphs.plain(text)), room), glyphs), severity="warning", timeout=_SHOWN, markup=False)
+
+    def _announce_late(self) -> None:
+        self._timer = None
+        self._announce()
 
     def action_toasts(self) -> None:
         """Announce new alerts, or do not."""
@@ -81,6 +86,14 @@ class Alarming(Acting):
     def action_vitals(self) -> None:
         if not any(isinstance(screen, VitalsScreen) for screen in self.screen_stack):
             self.push_screen(VitalsScreen())
+
+    def goes_to_host(self, key: ProcKey) -> bool:
+        """Whether an anomaly that was gone to is the host's own: its screen opens; on the way to that of a process it closes."""
+        if key == HOST:
+            self.action_vitals()
+        elif isinstance(self.screen, VitalsScreen):
+            self.screen.dismiss()
+        return key == HOST
 
     def judge(self, key: ProcKey, normal: bool) -> None:
         """Tell the detector of a culprit, or of the host, that what it does now is normal, or that it is an incident."""

@@ -76,20 +76,9 @@ def boxes(frame: Frame, rollup: Rollup, watch: CgroupWatch, restarts: Restarts) 
     return Boxes(containers, rates, np.array(again, dtype=np.int64))
 
 
-def home(box: Container, path: str) -> str:
-    """The cgroup of a container, which holds ``path``, the cgroup of one of its processes, or is that.
-
-    >>> home(Container("a1"), "/system.slice/docker-a1.scope/init.scope")
-    '/system.slice/docker-a1.scope'
-    """
-    at = path.rfind(box.id)
-    end = path.find("/", at) if at >= 0 else -1
-    return path if end < 0 else path[:end]
-
-
 def _of(box: Container, paths: set[str], watch: CgroupWatch) -> CgroupRates:
     """Of the cgroup that has the limits where it was read, else of the topmost ones below it that were."""
-    for path in sorted({home(box, path) for path in paths}):
+    for path in sorted({box.home(path) or path for path in paths}):
         whole = watch.rates(path)
         if whole is not None:
             return whole

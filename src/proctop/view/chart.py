@@ -80,8 +80,10 @@ def band(values: Floats32) -> tuple[Floats, Floats]:
 
 
 def steps(values: Floats | Floats32, scale: Scale, rows: int) -> list[int]:
-    """The height of each value in eighths of a row: 1 … 8 rows, 0 = missing. What is outside ``scale`` is at its edge."""
-    most = _FULL * rows
+    """The height of each value in eighths of a row, from 1; 0 = missing. What is outside ``scale`` is at its edge: the whole row, but of
+    several rows a quarter less, so that one chart ends before the next begins.
+    """
+    most = _FULL * rows - (2 if rows > 1 else 0)
     width = scale.high - scale.low
     with np.errstate(invalid="ignore", over="ignore"):
         share = (np.asarray(values, dtype=np.float64) - scale.low) / (width if 0 < width < float("inf") else 1.0)

@@ -6,6 +6,7 @@ In the rows that a table shows they come after the threads: ``~j`` with ``j`` fr
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,6 +18,22 @@ from proctop.records import Batch, Departed, Frame, ProcKey, Reason, Scores, Sta
 
 _NAN = float("nan")
 _NO_SCORES = np.zeros(0, np.float32)
+
+
+class _Endings(Mapping[int, tuple[Reason, ...]]):
+    """The words of each as its reason. Only few of them are seen."""
+
+    def __init__(self, gone: Departed) -> None:
+        self._gone = gone
+
+    def __getitem__(self, i: int) -> tuple[Reason, ...]:
+        return (Reason("", _NAN, (_NAN, _NAN), "own", words(self._gone, i)),)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._gone)))
+
+    def __len__(self) -> int:
+        return len(self._gone)
 
 
 @lru_cache(maxsize=2)
@@ -46,8 +63,7 @@ def frame_of(frame: Frame) -> Frame | None:
         SCHEMA, gone.pid, gone.start, gone.values, gone.labels, frame.batch.dt, rows, nobody, gone.brief, counters[COUNTER["ppid"]]
     )
     missing = np.full(m, np.nan, np.float32)
-    why = {i: (Reason("", _NAN, (_NAN, _NAN), "own", words(gone, i)),) for i in range(m)}
-    scores = Scores(gone.rank, missing, missing, nobody, np.full(m, Status.SCORED, np.int8), why)
+    scores = Scores(gone.rank, missing, missing, nobody, np.full(m, Status.SCORED, np.int8), _Endings(gone))
     trail = Trail(rows, rows, (), _NO_SCORES, frame.history.last)
     return replace(frame, reading=reading, batch=batch, scores=scores, history=trail, alerts=(), departed=None)
 
@@ -68,6 +84,11 @@ def find(frame: Frame, row: int) -> tuple[Departed, int] | None:
     return (frame.departed, i) if frame.departed is not None and i >= 0 else None
 
 
+def key_of(gone: Departed, i: int) -> ProcKey:
+    """Whose row it is: that of the one that ended last."""
+    return ProcKey(int(gone.pid[i]), int(gone.start[i]))
+
+
 def index(frame: Frame, key: ProcKey) -> int | None:
     """Which of the departed ``key`` is; None = none of them, or not the last of its crowd."""
     gone = frame.departed
@@ -83,6 +104,19 @@ def ending(frame: Frame, key: ProcKey) -> tuple[str, str] | None:
     return (gone.labels[i].comm, words(gone, i)) if gone is not None and i is not None else None
 
 
+def fate(frame: Frame, key: ProcKey) -> str:
+    """How a process ended, without when: "exited, code 1", "killed by SIGKILL"; "" = the frame does not tell of its end."""
+    gone, i = frame.departed, index(frame, key)
+    if gone is not None and i is not None:
+        code = float(gone.code[i])
+    else:
+        end = next((end for end in frame.reading.exits if end.key == key), None)
+        if end is None:
+            return ""
+        code = float("nan") if end.code is None else float(end.code)
+    return f"killed by {_signal(-code)}" if code < 0 else "exited" if code != code else f"exited, code {code:.0f}"
+
+
 def crowd(frame: Frame, key: ProcKey) -> tuple[int, str] | None:
     """Parent and name of the crowd that ``key`` is the last of."""
     gone, i = frame.departed, index(frame, key)
@@ -95,7 +129,7 @@ def last_of(frame: Frame, who: tuple[int, str]) -> ProcKey | None:
     if gone is None:
         return None
     found = [i for i in np.flatnonzero(gone.ppid == who[0]).tolist() if gone.labels[i].comm == who[1]]
-    return ProcKey(int(gone.pid[found[0]]), int(gone.start[found[0]])) if found else None
+    return key_of(gone, found[0]) if found else None
 
 
 def words(gone: Departed, i: int) -> str:

@@ -34,6 +34,8 @@ _LABEL, _VALUE = 15, 26  # cells left and right of a chart
 _NARROW = 72  # columns below which both get less
 _RECENT = 5  # points in which a feature counts as outside: else the order would flicker
 _GROWTH = (("speaks", 3), ("score", 3), ("other", 2), ("speaks", 4), ("other", 3), ("score", 4), ("speaks", 5))  # as far as there is room
+_CALM = tuple(step for step in _GROWTH if step[0] != "score")  # where the score tells nothing
+_ENOUGH = 1000  # points that a band is taken from, at least where there are as many
 _STILL = 0.01  # of a level: what it may change by and still be called steady
 _NOISE = np.array([feature.noise or (0.01 if feature.unit is Unit.SHARE else 1048576.0) for feature in FEATURES])
 """float64[features]: differences below it say nothing, also of features that are not scored."""
@@ -166,9 +168,10 @@ def usual(portrait: Portrait) -> _Usual:
     """
     course, why = portrait.course, portrait.frame.scores.why.get(portrait.row, ())
     kin = portrait.kin
-    calm = ~(course.rank >= table.NOTABLE)
-    enough = np.count_nonzero(calm) >= max(chart.FEWEST, len(course) // 5)
-    low, high = chart.band(course.kin if kin else course.values[:, calm] if enough else course.values)
+    calm = np.flatnonzero(~(course.rank >= table.NOTABLE))
+    own = calm if calm.size >= max(chart.FEWEST, len(course) // 5) else np.arange(len(course))
+    some = own[:: max(1, own.size // _ENOUGH)]
+    low, high = chart.band(course.kin if kin else course.values[:, some])
     against = dict.fromkeys(range(len(FEATURES)), "cohort") if kin else {}
     for reason in why:
         k = FEATURE.get(reason.feature)
@@ -180,7 +183,7 @@ def usual(portrait: Portrait) -> _Usual:
 
 def _charts(portrait: Portrait, columns: int, rows: int, glyphs: Glyphs) -> Text:
     frame, course = portrait.frame, portrait.course
-    left, right = (_LABEL, _VALUE) if columns >= _NARROW else (_LABEL - 2, _VALUE - 8)
+    left, right = (_LABEL, _VALUE) if columns >= _NARROW else (_LABEL - 3, _VALUE - 4)
     end = frame.reading.wall
     over = Span(end - portrait.zoom, end, max(1, columns - left - right - 3))
     within = course.wall > over.begin
@@ -193,9 +196,14 @@ def _charts(portrait: Portrait, columns: int, rows: int, glyphs: Glyphs) -> Text
     speaking = [FEATURE[reason.feature] for reason in frame.scores.why.get(portrait.row, ()) if reason.feature in FEATURE]
     others, still, quiet, untold = _sorted(course.values[:, within], now, bands, speaking)
     tail = _tail(frame, now, still, quiet, untold, columns)
-    heights = _heights({"score": 1, "speaks": len(speaking), "other": len(others)}, rows - len(tail) - 2)
+    if course.every > 1:
+        tail += labelled(
+            "sampled", f"1 of {course.every} readings is looked at in so wide a span: what lies between may be missed", columns, "soft"
+        )
     cells = chart.pooled(course, course.values, over)
     rank = chart.pooled(course, np.stack([course.rank, course.alerting.astype(np.float32)]), over)
+    told = bool((rank[0] >= table.NOTABLE).any())
+    heights = _heights({"score": 1, "speaks": len(speaking), "other": len(others)}, rows - len(tail) - 2, _GROWTH if told else _CALM)
     out: Text = [[Cell("")], _axis(portrait, over, left, right, glyphs)]
     out += _score(portrait, rank, heights["score"], left, right, glyphs)
     for k in (*speaking, *others):
@@ -203,10 +211,10 @@ def _charts(portrait: Portrait, columns: int, rows: int, glyphs: Glyphs) -> Text
     return out + tail
 
 
-def _heights(charts: Mapping[str, int], rows: int) -> dict[str, int]:
+def _heights(charts: Mapping[str, int], rows: int, growth: Sequence[tuple[str, int]]) -> dict[str, int]:
     """Rows of the charts of each kind: one, and more where there is room for all of that kind."""
     heights = dict.fromkeys(charts, 1)
-    for kind, height in _GROWTH:
+    for kind, height in growth:
         grown = heights | {kind: height}
         if sum(charts[one] * grown[one] for one in charts) <= rows:
             heights = grown
@@ -216,7 +224,7 @@ def _heights(charts: Mapping[str, int], rows: int) -> dict[str, int]:
 def _sorted(values: Floats32, now: Floats, bands: _Usual, speaking: Sequence[int]) -> tuple[list[int], list[int], list[int], list[int]]:
     """Features without those that speak: those that move, farthest outside their band first; those that are steady, at rest, not told."""
     seen = np.concatenate((values.astype(np.float64), now[:, None]), axis=1)
-    top, bottom = np.fmax.reduce(seen, axis=1), np.fmin.reduce(seen, axis=1)
+    top, bottom = np.fmax.reduce(seen, axis=1).tolist(), np.fmin.reduce(seen, axis=1).tolist()
     moving, still, quiet, untold = [], [], [], []
     for k, feature in enumerate(FEATURES):
         if k in speaking:
@@ -245,10 +253,7 @@ def _axis(portrait: Portrait, over: Span, left: int, right: int, glyphs: Glyphs)
     """When the charts begin and end, what a cell shows, and a "!" where an alert began."""
     begin, end = (f"{_ago(portrait.zoom)} ago", "now") if portrait.now else (_clock(over.begin), _clock(over.end))
     at = {min(int((wall - over.begin) / over.cell), over.columns - 1) for wall in portrait.begins if over.begin < wall <= over.end}
-    course, interval = portrait.course, portrait.frame.reading.interval
-    shows = f"  highest of {_ago(over.cell)}" if over.cell > 1.5 * interval else ""
-    if course.every > 1:
-        shows += f", 1 of {course.every}"
+    shows = f"  highest of {_ago(over.cell)}" if over.cell > 1.5 * portrait.frame.reading.interval else ""
     return [
         Cell(" " + fit(begin, left, glyphs, right=True) + " ", "soft"),
         Cell("".join("!" if k in at else " " for k in range(over.columns)), "alert"),
@@ -278,7 +283,7 @@ def _score(portrait: Portrait, cells: Floats32, rows: int, left: int, right: int
     drawn = chart.bars(chart.steps(rank, scale, rows), rows, styles, glyphs)
     number = float(frame.scores.rank[row])
     mark = "!" if frame.scores.alerting[row] else ""
-    said = [Cell(glyphs.missing if number != number else f"{number:.1f}{mark}", table.level(frame, row) if number > 0 else "faint")]
+    said = [Cell(f"{glyphs.missing if number != number else f'{number:.1f}':>8}{mark}", table.level(frame, row) if number > 0 else "faint")]
     return _beside("score", "", drawn, [said], left, right, glyphs)
 
 
@@ -299,7 +304,11 @@ def _feature(k: int, now: float, cells: Floats32, bands: _Usual, rows: int, left
     usually = _range(feature, low, high) if known else "not known yet"
     whose = "of others" if known and bands.against.get(k, "own") != "own" else ""
     first = [Cell(f"{value:>8} {mark} ", style)]
-    lines = [[*first, Cell(usually, "soft")]] if rows == 1 else [first, [Cell(f"usually {usually}", "soft")], [Cell(whose, "soft")]]
+    lines = (
+        [[*first, Cell(usually, "soft")]]
+        if rows == 1
+        else [first, [Cell(f"usually {usually}" if known else "usual not known yet", "soft")], [Cell(whose, "soft")]]
+    )
     return _beside(_name(feature), f"{span(scale.low, scale.high, feature.unit)}", drawn, lines, left, right, glyphs)
 
 

@@ -25,7 +25,9 @@ def _column(name: str, title: str, cells: int, keep: int, help: str, *, text: bo
     return Column(name, title, cells, keep, True, not text, not text, help)
 
 
-_SCORE = _column("score", "SCORE", 9, 0, "how unlike its own normal the group as a whole is, in nats; – where groups were not scored")
+_SCORE = _column(
+    "score", "SCORE", 9, 0, "how unlike its own normal the whole group is, whatever a filter hides, in nats; – where groups were not scored"
+)
 _WHY = _column("why", "WHY", 0, 1, "what is unusual of the group; else of its highest member, with the name of that", text=True)
 COLUMNS = (
     _SCORE,
@@ -46,17 +48,17 @@ BOXES = (
     _column("highest", "HIGHEST", 7, 14, "the highest score of a member"),
     _column("n", "N", 4, 13, "processes"),
     _column("cpu", "CPU%", 6, 0, "cpu of its cgroup, percent of one core, processes that have ended included"),
-    _column("cpu_limit", "CPUMAX", 6, 5, "its limit, percent of one core; – where there is none"),
+    _column("cpu_limit", "CPUMAX", 6, 6, "its limit, percent of one core; – where there is none"),
     _column("throttled", "THROT%", 6, 2, "share of the periods of that limit in which it had used it up"),
     _column("throttled_time", "THRT%", 6, 15, "time that it was held back for that, percent, summed over cpus"),
-    _column("restarts", "RST", 3, 8, "starts seen after the first, of this name, in the moments that were shown"),
+    _column("restarts", "RST", 3, 5, "starts seen after the first, of this name, in the moments that were shown"),
     _column("oom_kills", "OOM", 4, 4, "processes killed for want of memory since the container was started"),
-    _column("psi_cpu", "PSIcpu", 6, 7, "percent of time some of its tasks waited for a cpu"),
-    _column("psi_memory", "PSImem", 6, 7, "percent of time some of its tasks waited for memory"),
-    _column("psi_io", "PSIio", 5, 7, "percent of time some of its tasks waited for storage"),
+    _column("psi_cpu", "PSIcpu", 6, 8, "percent of time some of its tasks waited for a cpu"),
+    _column("psi_memory", "PSImem", 6, 8, "percent of time some of its tasks waited for memory"),
+    _column("psi_io", "PSIio", 5, 8, "percent of time some of its tasks waited for storage"),
     _column("memory_share", "MEM%", 5, 3, "memory as percent of the limit"),
     _column("rss", "MEM", 6, 0, "memory of its cgroup, page cache included"),
-    _column("memory_limit", "MEMMAX", 6, 6, "its limit; – where there is none"),
+    _column("memory_limit", "MEMMAX", 6, 7, "its limit; – where there is none"),
     _column("disk_read", "READ/s", 7, 9, "bytes read from storage per second"),
     _column("disk_write", "WRITE/s", 7, 9, "bytes written to storage per second"),
     _column("pids", "PIDS", 5, 16, "tasks"),
@@ -126,8 +128,11 @@ def selected(groups: Groups, grouping: Grouping, place: int | None, *, past: boo
         past: the moment shown is not now.
     """
     count = len(groups)
-    hint = "" if groups.scored else "groups were not scored at this moment  " if past else "own scores begin with the next reading  "
-    where = [Cell(hint, "soft"), Cell(f" {place + 1}/{count} " if place is not None else f" {count} rows ", "soft")]
+    hint = "" if groups.scored else "own scores only live  " if past else "own scores begin with the next reading  "
+    where = [
+        Cell(hint, "soft"),
+        Cell(f" {place + 1}/{count} " if place is not None else f" {count} {'row' if count == 1 else 'rows'} ", "soft"),
+    ]
     if place is None and grouping.sort == "score" and not grouping.reverse and count and said(groups, groups.group_at(0))[0]:
         place = 0
     if place is None:

@@ -17,6 +17,7 @@ MOST = 1000
 T = TypeVar("T")
 
 _RESENT = 0.01  # segments sent again, of those sent about: from here on it is worth a colour
+_WIDE = 100  # columns from which on sockets are told in full
 _SEGMENT = 1448.0  # bytes of one, about
 
 
@@ -27,16 +28,15 @@ def text(told: Holdings, columns: int, glyphs: Glyphs) -> Text:
         out += labelled("not known", note, columns, "soft")
     sockets = sorted(told.sockets, key=_telling)
     out += heading(f"Sockets ({len(sockets)})") if out else [[Cell(f" Sockets ({len(sockets)})", "strong")]]
-    ends = max(12, (columns - 66) // 2)
+    layout = _layout(columns)
     if sockets:
-        titles = f" {'FD':>5} {'KIND':11} {'STATE':11} {fit('LOCAL', ends)} {fit('REMOTE', ends)}"
-        titles += f" {'SENT':>6} {'RECV':>6} {'QUEUED':>7} {'RESENT':>6} {'RTT':>5}"
-        out.append([Cell(fit(titles, columns, glyphs), "title")])
-    out += _first(sockets, lambda socket: _socket(socket, ends, glyphs))
+        titles = " ".join(fit(title, cells, glyphs, right=right) for title, cells, right in layout)
+        out.append([Cell(fit(f" {titles}", columns + 2, glyphs), "title")])
+    out += _first(sockets, lambda socket: _socket(socket, layout, glyphs))
     files = sorted(told.files, key=lambda file: (-(file.size or 0), file.fd))
     out += heading(f"Files ({len(files)})")
     if files:
-        out.append([Cell(fit(f" {'FD':>5} {'MODE':4} {'SIZE':>6} {'AT':>6} PATH", columns, glyphs), "title")])
+        out.append([Cell(fit(f" {'FD':>5} {'MODE':4} {'SIZE':>6} {'AT':>6} PATH", columns + 2, glyphs), "title")])
     out += _first(files, lambda file: _file(file, glyphs))
     if told.others:
         out += heading("Other descriptors")
@@ -65,22 +65,34 @@ def _bytes(value: int | None, width: int) -> str:
     return "" if value is None else size(float(value), width)
 
 
-def _socket(socket: Socket, ends: int, glyphs: Glyphs) -> list[Cell]:
+def _layout(columns: int) -> Sequence[tuple[str, int, bool]]:
+    """Title, cells and side of each column of the sockets; a narrow screen shows no amounts."""
+    amounts = [("SENT", 6, True), ("RECV", 6, True)] if columns >= _WIDE else []
+    fixed = [("FD", 5, True), ("KIND", 11 if amounts else 6, False), ("STATE", 11, False)]
+    last = [*amounts, ("QUEUED", 7, True), ("RESENT", 6, True), ("RTT", 5, True)]
+    ends = max(12, (columns - sum(cells + 1 for _, cells, _ in (*fixed, *last)) - 2) // 2)
+    return [*fixed, ("LOCAL", ends, False), ("REMOTE", ends, False), *last]
+
+
+def _socket(socket: Socket, layout: Sequence[tuple[str, int, bool]], glyphs: Glyphs) -> list[Cell]:
     queued, style = _bytes(max(socket.unread or 0, socket.unsent or 0), 7), "text"
     if socket.backlog is not None:
         waiting, room = socket.backlog
         queued, style = f"{waiting}/{room}", "warn" if waiting >= room > 0 else "text"
     lost = (socket.resent or 0) * _SEGMENT > _RESENT * max(socket.sent or 0, 1)
-    resent = "" if socket.resent is None else str(socket.resent)
-    return [
-        Cell(f" {_fds(socket.fds):>5} {fit(socket.protocol, 11, glyphs)} ", "soft"),
-        Cell(fit(socket.state, 11, glyphs) + " ", "good" if socket.state == "LISTEN" else "text"),
-        Cell(f"{fit(socket.local, ends, glyphs)} {fit(socket.remote, ends, glyphs)} "),
-        Cell(f"{_bytes(socket.sent, 6):>6} {_bytes(socket.received, 6):>6} ", "soft"),
-        Cell(f"{fit(queued, 7, glyphs, right=True)} ", "faint" if queued == "0" else style),
-        Cell(f"{fit(resent, 6, glyphs, right=True)} ", "warn" if lost else "faint" if resent == "0" else "text"),
-        Cell(f"{'' if socket.rtt is None else _rtt(socket.rtt):>5}", "soft"),
-    ]
+    told = {
+        "FD": (_fds(socket.fds), "soft"),
+        "KIND": (socket.protocol, "soft"),
+        "STATE": (socket.state, "good" if socket.state == "LISTEN" else "text"),
+        "LOCAL": (socket.local, "text"),
+        "REMOTE": (socket.remote, "text"),
+        "SENT": (_bytes(socket.sent, 6), "soft"),
+        "RECV": (_bytes(socket.received, 6), "soft"),
+        "QUEUED": (queued, "faint" if queued == "0" else style),
+        "RESENT": ("" if socket.resent is None else str(socket.resent), "warn" if lost else "text" if socket.resent else "faint"),
+        "RTT": ("" if socket.rtt is None else _rtt(socket.rtt), "soft"),
+    }
+    return [Cell(" " + fit(told[title][0], cells, glyphs, right=right), told[title][1]) for title, cells, right in layout]
 
 
 def _rtt(seconds: float) -> str:

@@ -135,8 +135,7 @@ def key_at(frame: Frame, rows: Rows, place: int) -> ProcKey:
     if i >= 0:
         return frame.reading.key(i)
     if (found := departed.find(frame, i)) is not None:
-        gone, k = found
-        return ProcKey(int(gone.pid[k]), int(gone.start[k]))
+        return departed.key_of(*found)
     threads = frame.reading.threads
     assert threads is not None
     return ProcKey(int(threads.tid[~i]), int(threads.start[~i]))
@@ -167,9 +166,13 @@ def row_of(frame: Frame, key: ProcKey) -> int | None:
     return None
 
 
-def absence(frame: Frame, key: ProcKey) -> str:
-    """Why a process is not in a frame: it had exited by then or, seen from later on, had not begun."""
-    return "not yet" if key.start / frame.reading.info.ticks > frame.reading.boot else "exited"
+def absence(frame: Frame, key: ProcKey, before: str = "") -> str:
+    """Why a process is not in a frame: it had exited by then or, seen from later on, had not begun.
+
+    ``before``: what was said of it at the frame before, as how it ended is told for some seconds only.
+    """
+    said = "not yet" if key.start / frame.reading.info.ticks > frame.reading.boot else "exited"
+    return departed.fate(frame, key) or (before if said == "exited" and before.startswith(("exited", "killed")) else said)
 
 
 def level(frame: Frame, row: int) -> str:
@@ -340,7 +343,8 @@ def _history(frame: Frame, index: Index, cells: int, glyphs: Glyphs, factor: int
 
 
 def _why(frame: Frame, row: int, cells: int, glyphs: Glyphs) -> tuple[Cell, ...]:
-    text = why_text(frame, row) if row >= 0 else values.texts(frame, "why", np.array([row]))[0]
+    gone = departed.find(frame, row)
+    text = departed.words(*gone) if gone is not None else why_text(frame, row) if row >= 0 else ""
     style = "faint" if not text else level(frame, row) if row >= 0 else "low"
     return (Cell(fit(text, cells, glyphs) + " ", "soft" if style == "low" else style),)
 

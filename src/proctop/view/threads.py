@@ -73,7 +73,7 @@ class Threads:
         titles = f" {'TID':>8} S {'CPU%':>6} {'':{_BAR}} {'WAIT%':>6} {'TIME':>9} {'CPU':>4} {'MINFLT/s':>9}  NAME"
         running = np.count_nonzero(cpu > 0)
         head = f" {len(order):,} threads" + (f", {running:,} ran since the reading before" if not np.isnan(cpu).all() else "")
-        out: Text = [[Cell(head, "soft")], [Cell(fit(titles, columns, glyphs), "title")]]
+        out: Text = [[Cell(head, "soft")], [Cell(fit(titles, columns + 2, glyphs), "title")]]
         faults = self.rates["minflt"]
         for k in order[:MOST].tolist():
             j = int(self.mine[k])

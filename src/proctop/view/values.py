@@ -6,7 +6,7 @@ one of the departed (:mod:`proctop.view.departed`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
@@ -138,16 +138,17 @@ def texts(frame: Frame, name: str, rows: Index | None = None) -> list[str]:
     indices = range(len(frame.batch)) if rows is None else rows.tolist()
     word = _LABEL_TEXTS.get(name)
     labels = frame.batch.labels
+    others = _other_texts(frame, name, indices) if rows is not None else {}
     if word is not None:
         if rows is None:
             return [word(label) for label in labels]
-        return [word(labels[i]) if i >= 0 else _other_text(frame, name, i) for i in indices]
+        return [word(labels[i]) if i >= 0 else others[i] for i in indices]
     if rows is None and name in ("why", "wchan"):  # most rows have nothing to say
         said = [""] * len(frame.batch)
         for i in {*frame.scores.why, *waiting(frame)} if name == "why" else frame.reading.wchan:
             said[i] = _computed(frame, name, i)
         return said
-    return [_computed(frame, name, i) if i >= 0 else _other_text(frame, name, i) for i in indices]
+    return [_computed(frame, name, i) if i >= 0 else others[i] for i in indices]
 
 
 def render(name: str, values: Floats, now: float, width: int = 0) -> list[str]:
@@ -195,10 +196,15 @@ def _letter(code: float) -> str:
     return chr(int(code)) if 32 < code < 127 else ""
 
 
-def _other_text(frame: Frame, name: str, row: int) -> str:
-    """Of a thread or of one of the departed."""
-    gone, i = departed.frame_of(frame), departed.place(frame, row)
-    return thread_text(frame, name, ~row) if gone is None or i < 0 else texts(gone, name, np.array([i]))[0]
+def _other_texts(frame: Frame, name: str, rows: Iterable[int]) -> dict[int, str]:
+    """Of the threads and the departed among ``rows``."""
+    below = [row for row in rows if row < 0]
+    gone, first = departed.frame_of(frame) if below else None, ~departed.begin(frame)
+    ended = [row for row in below if row <= first] if gone is not None else []
+    out = {row: thread_text(frame, name, ~row) for row in below if gone is None or row > first}
+    if gone is not None and ended:
+        out |= zip(ended, texts(gone, name, first - np.array(ended)), strict=True)
+    return out
 
 
 def thread_numbers(frame: Frame, name: str, threads: Index) -> Floats:

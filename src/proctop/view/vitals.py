@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
 from proctop.fields import QUANTITY, Quantity, Scale
-from proctop.hostwatch import amount, between
+from proctop.hosttables import processes, with_processes
+from proctop.hostwatch import WARM_UP, HostWatch, amount, between
 from proctop.records import HOST, Floats32, Frame, HostRates, HostScores, Vital, Vitals
 from proctop.view import sparkline
 from proctop.view.cells import Cell, Glyphs, bar, fit
@@ -78,14 +79,29 @@ def measured(frame: Frame) -> Vitals | HostScores:
     """The quantities of a frame: scored, or only what its counters tell."""
     if frame.vitals is not None:
         return frame.vitals
-    return frame.host.vitals if frame.host.vitals is not None else Vitals((), np.zeros(0))
+    if frame.host.vitals is None:
+        return Vitals((), np.zeros(0))
+    return with_processes(frame.host.vitals, processes(frame.batch, frame.host.memory_total))
+
+
+def retrospect(frame: Frame, rates: Sequence[HostRates]) -> Frame:
+    """With the scores of its host worked out from the ``rates`` up to it, where they are not known and those suffice."""
+    if frame.vitals is not None or len(rates) <= WARM_UP or rates[-1].vitals is None:
+        return frame
+    watch, scores = HostWatch(), None
+    for one in rates[:-1]:
+        if one.vitals is not None:
+            watch.go_on(with_processes(one.vitals), one.memory_total, frame.reading.interval)
+    now = measured(frame)
+    scores = watch.go_on(Vitals(now.names, now.values), frame.host.memory_total, frame.reading.interval)
+    return replace(frame, vitals=replace(scores, alerting=scores.alerting & False, why=()))
 
 
 def headline(frame: Frame) -> tuple[list[Cell], list[Cell]]:
     """What there is to say of the host as a whole, from the left and from the right."""
     scores = frame.vitals
     if scores is None:
-        return [Cell(" the host", "strong"), Cell("  scores of its quantities are not recorded", "soft")], []
+        return [Cell(" the host", "strong"), Cell("  not scored: too little of its past is at hand", "soft")], []
     if scores.warming < 1:
         return [Cell(" the host", "strong"), Cell("  not judged while warming up", "soft")], [
             Cell(f"warming {scores.warming:.0%} ", "good")
@@ -140,11 +156,25 @@ def _groups(
         if not rows:
             continue
         head = f" {TITLES[group]} {entity}".rstrip()
+        if entity and not taste.unusual and not _moved(rows, shown.names, history):
+            out.append(
+                [
+                    Cell(fit(head, min(len(head), total), glyphs), "strong"),
+                    Cell(fit("  nothing moves", max(0, total - len(head)), glyphs), "faint"),
+                ]
+            )
+            continue
         out.append([Cell(fit(head, total, glyphs), "strong")])
         out += [_row(i, shown, scores, history[i], memory, total, glyphs) for i in rows]
     if len(out) == 1:
         out.append([Cell(fit(" nothing unusual" if taste.unusual else " nothing is known of this moment", total, glyphs), "soft")])
     return out
+
+
+def _moved(rows: Sequence[int], names: Sequence[Vital], history: Floats32) -> bool:
+    """Whether a disk or an interface did anything within its history."""
+    told = [i for i in rows if QUANTITY[names[i].group, names[i].name].tail]
+    return bool((history[told] > 0).any())
 
 
 def _fits(total: int) -> tuple[bool, int]:
@@ -193,7 +223,8 @@ def _score(i: int, row: Quantity, scores: HostScores | None, glyphs: Glyphs, lev
     if not row.tail:
         return [Cell(" " * _SCORE)]
     if rank != rank:
-        word = "warming" if scores is not None and scores.low[i] != scores.low[i] else glyphs.missing
+        young = scores is not None and scores.low[i] != scores.low[i] and scores.values[i] == scores.values[i]
+        word = "warming" if young else glyphs.missing
         return [Cell(fit(word, _SCORE - 1, glyphs, right=True) + " ", "faint")]
     head = Cell(bar(min(rank / FULL, 1.0), room, glyphs) if rank >= 0.05 else " " * room, level)
     mark = "!" if scores is not None and scores.alerting[i] else " "

@@ -30,7 +30,7 @@ def card(number: int, episode: Episode, times: Times) -> str:
     figures = "".join(_figure(reason, event, course, times) for reason in event.why if reason.feature in FEATURE and course.walls)
     return (
         f'<article class="card" id="a{number}"><header><span class="number">{number}</span><h3>{name(event.comm)}</h3>'
-        f'<span class="soft">pid {event.key.pid}</span><span class="score">{words.number(event.score)} nats</span></header>'
+        f'<span class="soft">{words.whose(event.key)}</span><span class="score">{words.number(event.score)} nats</span></header>'
         f'<p class="meta">{_when(event, times)}</p><p class="meta">{" · ".join(facts)}</p>{_command(episode)}<ul>{told}</ul>'
         + (f'<div class="charts">{figures}</div>' if figures else "")
         + "</article>"

@@ -77,7 +77,7 @@ def _marks(episodes: Episodes, spans: list[tuple[float, float]]) -> tuple[str, i
         row = next((i for i, end in enumerate(ends) if end <= a), min(len(ends), _ROWS - 1))
         ends[row : row + 1] = [b + _THINNEST / 2]
         event = episode.event
-        said = title(f"{number}: {event.comm} {event.key.pid}, {words.number(event.score)} nats")
+        said = title(f"{number}: {event.comm} {words.whose(event.key)}, {words.number(event.score)} nats")
         place = f'x="{percent(a)}" y="{_HEAD + row * _ROW}" width="{percent(b - a)}"'
         out.append(f'<a href="#a{number}"><rect class="mark" {place} height="{_ROW - 3}" rx="2">{said}</rect></a>')
     return "".join(out), max(len(ends), 1)

@@ -16,7 +16,7 @@ from proctop.export.report.timeline import Bins, Timeline
 from proctop.export.report.times import Times
 from proctop.export.report.usage import Totals, Usage
 from proctop.export.report.words import esc, name, plural
-from proctop.records import Frame, HostInfo
+from proctop.records import HOST, Frame, HostInfo
 
 _FIRST = 10
 """Anomalies that are named before all are told of."""
@@ -89,7 +89,7 @@ def _story(episodes: Episodes, times: Times) -> str:
     where = f" in {name(event.container.title)}" if event.container else ""
     why = f". {esc(words.sentence(event.why[0]))}" if event.why else "."
     found = plural(episodes.count, "anomaly", "anomalies")
-    who = f'<a href="#a{number}">{name(event.comm)}</a> (pid {event.key.pid})'
+    who = f'<a href="#a{number}">{name(event.comm)}</a> ({words.whose(event.key)})'
     return f"{found}. The highest was {who}{where} at {times.stamp(event.start)}{why}"
 
 
@@ -154,6 +154,6 @@ def _line(number: int, episode: Episode, times: Times) -> tuple[str, ...]:
     event = episode.event
     box = f" in {name(event.container.title)}" if event.container else ""
     lasted = f" for {words.lasting(event.end - event.start)}" if event.end > event.start else ""
-    who = f"{name(event.comm)} {event.key.pid}{box}"
+    who = f"{name(event.comm)}{f' {event.key.pid}' * (event.key != HOST)}{box}"
     why = esc("; ".join(reason.text for reason in event.why))
     return f'<span id="a{number}" class="soft">{number}</span>', who, words.number(event.score), f"{times.stamp(event.start)}{lasted}", why

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from proctop.fields import FEATURE, FEATURES, Unit
-from proctop.records import Reason
+from proctop.records import HOST, ProcKey, Reason
 from proctop.sanitize import clean
 from proctop.scoring.explain import quantity, span
 
@@ -70,12 +70,19 @@ def sentence(reason: Reason) -> str:
     """
     _, said = _SAID.get(reason.feature, ("", ""))
     low, high = reason.usual
+    if "." in reason.feature:  # of the host: names of tools, disks and interfaces stay as they are
+        return f"{reason.text}."
     if not said or not (reason.value == reason.value and low <= high):
         return f"{reason.text[:1].upper()}{reason.text[1:]}."
     unit = FEATURES[FEATURE[reason.feature]].unit
     now = ("only " if reason.value < low else "") + quantity(reason.value, unit)
     usual = f"at most {quantity(high, unit)}" if unit is Unit.SECONDS else span(low, high, unit)
     return f"{said.format(now)}; {_YARDSTICK.get(reason.against, 'usual is')} {usual}."
+
+
+def whose(key: ProcKey) -> str:
+    """Whose an anomaly is, beside its name."""
+    return "as a whole" if key == HOST else f"pid {key.pid}"
 
 
 def heading(feature: str) -> str:

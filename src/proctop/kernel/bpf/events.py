@@ -61,7 +61,7 @@ class Events:
     Attributes:
         births, execs, exits: processes (no threads). An exit is told once its parent has waited for it and the kernel lets go of it,
             a few hundredths of a second later; so its totals are exact, and a zombie is no exit yet.
-        args: the command line of each exec as far as its first 168 bytes, arguments ended by NUL; ``b""`` = unknown.
+        args: the command line of each exec, of its first 168 bytes the whole words, arguments ended by NUL; ``b""`` = unknown.
         code: int64[exits], exit code; minus the signal that ended it.
         counters: float64[len(fields.COUNTERS), exits], totals of the whole process at its end, ``extra`` among them; NaN = not told.
         extra: float64[len(layout.EXTRA), exits]; NaN where nobody counts that.
@@ -156,7 +156,7 @@ class Chronicle:
 
     def _events(self, births: Ints, execs: Ints, exits: Ints, lost: int) -> Events:
         lengths = high(execs[:, 10]).tolist()
-        args = tuple(row.tobytes()[:length] for row, length in zip(execs[:, _ARGS:], lengths, strict=True))
+        args = tuple(_whole(row.tobytes(), length) for row, length in zip(execs[:, _ARGS:], lengths, strict=True))
         return Events(
             births=self._who(births),
             execs=self._who(execs),
@@ -202,6 +202,12 @@ class Chronicle:
         out[COUNTER["cutime"]] = exits[:, _CUTIME]
         out[EXTRA_ROWS] = extras(exits[:, _EXTRA], self._counted)
         return out
+
+
+def _whole(room: bytes, length: int) -> bytes:
+    """A command line without the word that the end of its ``room`` cuts in two: half a secret no longer looks like one."""
+    line = room[:length]
+    return line if length < len(room) or line.endswith(b"\0") else line[: max(line.rfind(b"\0"), line.rfind(b" ")) + 1]
 
 
 def _codes(exits: Ints) -> Ints:

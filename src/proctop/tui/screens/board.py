@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from proctop import fields
-from proctop.records import HOST, Frame, HostRates, ProcKey
+from proctop.records import Frame, HostRates, ProcKey
 from proctop.settings import Settings
 from proctop.tui.messages import Moved
 from proctop.tui.screens.showing import Showing
@@ -138,8 +138,7 @@ class Board(Screen[None]):
 
     def choose(self, key: ProcKey) -> None:
         """Select the process whose anomaly was gone to; that of the host is on a screen of its own."""
-        if key == HOST:
-            self.proctop.action_vitals()
+        if self.proctop.goes_to_host(key):
             return
         self._table.select(key)
         if self._table.cursor is None and self.shown is not None and table.row_of(self.shown, key) is not None:
@@ -192,7 +191,7 @@ class Board(Screen[None]):
         where = [Cell(f" {place + 1}/{count} " if place is not None and key is not None else f" {count} rows ", "soft")]
         row = table.row_of(frame, key) if key is not None else None
         if self._table.exited and key is not None:
-            self._selected.say([Cell(f" pid {key.pid}", "strong"), Cell(f"  {table.absence(frame, key)}", "warn")], where)
+            self._selected.say([Cell(f" pid {key.pid}", "strong"), Cell(f"  {self._table.absence}", "warn")], where)
             return
         if key is not None and (ended := departed.ending(frame, key)):
             who, how = ended

@@ -122,7 +122,7 @@ class ProcessDetail(Reader):
 
     def show(self, frame: Frame, moment: Moment) -> None:
         """Go on with another frame; the last one stays where the process is not in it."""
-        self._gone = "" if table.row_of(frame, self.key) is not None else table.absence(frame, self.key)
+        self._gone = "" if table.row_of(frame, self.key) is not None else table.absence(frame, self.key, self._gone)
         self._moment = moment
         if not self._gone:
             self._frame = frame
@@ -223,7 +223,7 @@ class ProcessDetail(Reader):
         moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)")] if deck.travels else []
         held = ("Space", "Now" if deck.live and not deck.now else "Pause" if deck.live or deck.speed else "Play", "app.hold")
         zoom = [("w", "Wider", "zoom(1)"), ("W", "Narrower", "zoom(-1)")] if self.tab == WHY else []
-        return [("Tab", "Next", "turn(1)"), *zoom, *again, *moves, held, *acts, ("Esc", "Back", "dismiss")]
+        return [("F1", "Help", "help"), ("Tab", "Next", "turn(1)"), *zoom, *again, *moves, held, *acts, ("Esc", "Back", "dismiss")]
 
     def text(self, columns: int) -> Text:
         row = self._row
@@ -245,7 +245,7 @@ class ProcessDetail(Reader):
         seen = self._environment
         if isinstance(seen, Environment):
             return holdings.environment(seen, columns)
-        return [[Cell(f" {line}", "soft")] for line in ([seen] if seen else ASKED)]
+        return [line for words in ([seen] if seen else ASKED) for line in detail.labelled("", words, columns, "soft", indent=0)]
 
     def _portrait_of(self, row: int) -> Portrait:
         frame, course = self._frame, self._course

@@ -10,6 +10,7 @@ from proctop.times import parse_time
 from proctop.tui.screens.board import Board
 from proctop.tui.transport import NEAR
 from proctop.tui.widgets.prompt import Prompt
+from proctop.view import departed
 from proctop.view.query import Query, QueryError, parse
 
 FILTER_HINT = "words, cpu>5, user=root, mem>1gb, image~redis, score>3, and or ! ( )   Enter keeps, Esc clears"
@@ -69,11 +70,13 @@ class Finding(Board):
         for k in range(len(order)):
             place = (first + step * k) % len(order)
             i = int(order[place])
-            if i < 0:
-                continue
-            label = frame.batch.labels[i]
-            if word in label.comm.casefold() or word in label.command.casefold() or word == str(int(frame.reading.pid[i])):
-                self._table.select(frame.reading.key(i))
+            found = departed.find(frame, i)
+            if i < 0 and found is None:
+                continue  # a thread
+            label = frame.batch.labels[i] if found is None else found[0].labels[found[1]]
+            key = frame.reading.key(i) if found is None else departed.key_of(*found)
+            if word in label.comm.casefold() or word in label.command.casefold() or word == str(key.pid):
+                self._table.select(key)
                 self._prompt.hint(SEARCH_HINT)
                 return
         self._prompt.hint(f"nothing holds {self._found!r}", 0)

@@ -37,7 +37,7 @@ FILTER_HINT = "only processes that match are counted: user=root, cpu>5   Enter k
 class GroupsScreen(Overlay[Grouping]):
     """What the processes that the main screen shows do together. Its result is what was asked for last."""
 
-    TITLE = "groups"
+    TITLE = "Groups"
     AUTO_FOCUS = "GroupTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g,tab", "way(1)", "the next way to group", key_display="g Tab", id="groups_next"),
@@ -61,6 +61,8 @@ class GroupsScreen(Overlay[Grouping]):
         Binding("N", "sort('n')", "sort by the number of processes", id="sort_pid"),
         Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
         *TIME,
+        Binding("e", "app.events", "alert events", id="events"),
+        Binding("v", "app.vitals", "host vitals", id="vitals"),
         Binding("R", "app.record", "record to a file, and end that", id="record"),
         Binding("question_mark,h", "help", "help", key_display="? h", id="groups_help"),
         Binding("escape,q", "back", "end the search, or go back", key_display="Esc q", id="groups_back"),
@@ -139,7 +141,7 @@ class GroupsScreen(Overlay[Grouping]):
         other = "Groups" if self.grouping.limits else "Limits"
         return [
             ("F1", "Help", "help"),
-            ("→", "Members", "fold(False)"),
+            ("+", "Members", "fold(False)"),
             ("g", "Next", "way(1)"),
             ("c", other, "limits"),
             ("F3", "Search", "search"),
@@ -270,7 +272,7 @@ class GroupsScreen(Overlay[Grouping]):
             self._prompt.hint(error.message, error.column)
             return
         self._narrow(text=text.strip(), query=query)
-        self._prompt.hint(f"{len(self._groups.frame.reading)} processes match" if query is not None and self._groups else FILTER_HINT)
+        self._prompt.hint(FILTER_HINT if query is None else f"{self._table.matching} processes match")
 
     # search
 

@@ -14,6 +14,7 @@ from proctop.tui.keymap import scopes
 from proctop.tui.keys import Allowed, documented
 from proctop.tui.screens.pages import LABEL, Reader, Text
 from proctop.tui.widgets.menu import Page
+from proctop.view import group_lines
 from proctop.view.cells import Cell
 
 
@@ -48,6 +49,8 @@ def topics(remarks: Sequence[str], allowed: Allowed, keymap: dict[str, str], her
         Topic("Marks", MARKS),
         Topic("The score", SCORE),
         Topic("Columns", [Entry(column.title, column.help) for column in fields.COLUMNS]),
+        Topic("Columns of groups", [Entry(column.title, column.help) for column in group_lines.COLUMNS]),
+        Topic("Columns of containers", [Entry(column.title, column.help) for column in group_lines.BOXES]),
         Topic("Features of filters and exports", [Entry(f.name, f.help + _unit(f.unit)) for f in fields.FEATURES]),
         Topic("Filters", FILTERS),
     ]
@@ -67,11 +70,13 @@ MARKS = (
     Entry("–", "not known, with the reason under This host; never 0", "faint"),
     Entry("exited", "the selected process has ended; its last row stays until you move", "warn"),
     Entry("not yet", "at the moment shown, the selected process had not begun", "warn"),
-    Entry("R S D Z T I", "running, sleeping, waiting for storage, zombie, stopped, idle"),
+    Entry("gone", "ended within the last seconds; ×400 = so many of one name below one parent, and what they did together", "soft"),
+    Entry("R S D Z T I X", "running, sleeping, waiting for storage, zombie, stopped, idle, ended"),
     Entry("▂▅█", "history, newest on the right: a full block is a score of 12; a blank, no score", "spark"),
     Entry("(+3) name", "a folded subtree and how many it holds; its row shows the sums and the highest score"),
     Entry("[name]", "a thread of the kernel"),
     Entry("!", "on the timeline: an anomaly; a click goes there", "alert"),
+    Entry("96.5!", "a figure of a container that is near its limit, or higher than is well", "warn"),
     Entry("rec", "what is shown is being recorded", "bad"),
     Entry("late 0.5s", "the reading came that much after its time: the host is busy", "warn"),
 )
@@ -97,6 +102,7 @@ class Help(Reader):
     TITLE = "help"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "begin", "search; so does every letter but q", key_display="/", id="help_search"),
+        Binding("space", "turn", "page down", id="help_turn"),
         Binding("backspace", "erase", "take a letter back", key_display="Backspace", id="help_erase"),
         Binding("escape", "leave", "end the search, or go back", key_display="Esc", id="help_leave"),
     ]
@@ -145,6 +151,9 @@ class Help(Reader):
 
     def action_begin(self) -> None:
         self._narrow("")
+
+    def action_turn(self) -> None:
+        self.query_one(Page).action_turn(1)
 
     def action_erase(self) -> None:
         self._narrow(self._search[:-1] if self._search else None)

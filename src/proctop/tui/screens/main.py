@@ -36,7 +36,7 @@ class MainScreen(Arranging):
         view = [("F5", "List" if self.state.tree else "Tree", "tree"), ("F6", "Sort", "sort_menu")]
         hold = "Now" if deck.live and not deck.now else "Pause" if deck.live or deck.speed else "Play"
         held = ("Space", hold, "app.hold")
-        more = [("e", "Events", "app.events"), ("v", "Vitals", "app.vitals")]
+        more = [("g", "Groups", "groups"), ("c", "Containers", "containers"), ("e", "Events", "app.events"), ("v", "Vitals", "app.vitals")]
         leave = ("F10", "Quit", "app.quit")
         if deck.past:
             moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)"), (")", "Anomaly", "app.mark(1)"), ("b", "Time", "go")]
@@ -200,7 +200,8 @@ class MainScreen(Arranging):
         key, frame = self._table.cursor, self.shown
         row = table.row_of(frame, key) if key is not None and frame is not None else None
         if row is None or row < 0:
-            self.proctop.tell("select a process first", failed=True)
+            ended = departed.ending(frame, key) if key is not None and frame is not None else None
+            self.proctop.tell(": ".join(ended) if ended else "select a process first", failed=True)
             return None
         return key
 

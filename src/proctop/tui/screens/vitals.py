@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from proctop.records import HOST, Frame
+from proctop.records import HOST, Frame, HostRates
 from proctop.tui.keys import TIME
 from proctop.tui.screens.menus import Overlay
 from proctop.tui.widgets.bars import Header, Keys, Notice
@@ -42,6 +42,7 @@ class VitalsScreen(Overlay[None]):
         super().__init__()
         self._header = Header()
         self._taste = vitals.Taste()
+        self._last: tuple[Frame, Sequence[HostRates], Frame] | None = None  # of the past: as it was, what led up to it, with scores
 
     @property
     def proctop(self) -> Proctop:
@@ -73,8 +74,16 @@ class VitalsScreen(Overlay[None]):
             return
         deck, page = self.proctop.deck, self.query_one(Page)
         past = vitals.Past.through(deck.rates) if deck.past else self.proctop.vitals_past
+        if deck.past:
+            frame = self._scored(frame, deck.rates)
         self.query_one("#vitals-said", Notice).say(*vitals.headline(frame))
         page.show(vitals.text(frame, past, max(20, self.size.width), page.glyphs, self._taste))
+
+    def _scored(self, frame: Frame, rates: Sequence[HostRates]) -> Frame:
+        """A frame of the past with scores, worked out once for each."""
+        if self._last is None or self._last[0] is not frame or self._last[1] is not rates:
+            self._last = frame, rates, vitals.retrospect(frame, rates)
+        return self._last[2]
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
         taste = self._taste

@@ -63,6 +63,11 @@ class GroupTable(Lines, can_focus=True):
         return len(self._groups) if self._groups is not None else 0
 
     @property
+    def matching(self) -> int:
+        """Processes that are counted."""
+        return len(self._groups.frame.reading) if self._groups is not None else 0
+
+    @property
     def _room(self) -> int:
         return max(1, self.size.height - 1)
 

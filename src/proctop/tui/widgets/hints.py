@@ -15,7 +15,7 @@ from proctop.view.cells import Cell
 if TYPE_CHECKING:
     from proctop.tui.app import Proctop
 
-LESSON = {"open": "why the selected process stands out", "pause": "hold the view", "help": "all keys"}
+LESSON = {"open": "why it stands out", "pause": "hold the view", "help": "all keys"}
 """What a newcomer is told: the id of a binding, and what for."""
 
 LASTS = 30.0
@@ -33,12 +33,12 @@ class Hint(Notice):
     def on_mount(self) -> None:
         app = cast("Proctop", self.app)
         if app.tour is None and app.hinted:
-            lesson = {b: LESSON[b.id] for b in [*ProcessTable.BINDINGS, *MAIN] if isinstance(b, Binding) and b.id in LESSON}
-            keys = [(app.keymap.get(b.id or "") or b.key).split(",") for b in lesson]
+            known = {b.id: b for b in [*ProcessTable.BINDINGS, *MAIN] if isinstance(b, Binding)}
+            keys = [(app.keymap.get(name) or known[name].key).split(",") for name in LESSON]
             self._taught = frozenset(key.strip() for each in keys for key in each)
             cells = [Cell(" new here? ", "good"), Cell(" ↓ ", "key"), Cell("select  ", "soft")]
-            for binding, says in lesson.items():
-                first = named(binding, app.keymap).split(" ")[0]
+            for name, says in LESSON.items():
+                first = named(known[name], app.keymap).split(" ")[0]
                 cells += [Cell(f" {first} ", "key"), Cell(f"{says}  ", "soft")]
             self.say(cells)
             self.display = True

@@ -118,7 +118,7 @@ class Page(Lines, can_focus=True):
         Binding("up", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
         Binding("pageup", "turn(-1)", "page up", show=False),
-        Binding("pagedown,space", "turn(1)", "page down", show=False),
+        Binding("pagedown", "turn(1)", "page down", show=False),
         Binding("home", "move(-100000)", "begin", show=False),
         Binding("end", "move(100000)", "end", show=False),
     ]

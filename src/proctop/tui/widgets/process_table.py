@@ -49,6 +49,7 @@ class ProcessTable(Lines, can_focus=True):
         self._place: int | None = None  # of the cursor, where it was seen last
         self._ghost: tuple[Cell, ...] | None = None  # the row of a selected process that has exited
         self._crowd: tuple[int, str] | None = None  # the selected one of the departed stands for these
+        self.absence = ""  # why the selected process is not among those shown
 
     def show(self, frame: Frame, rows: Rows, *, sort: str, descending: bool, names: str, found: str = "", tree: bool = False) -> None:
         """Take new data; paint what differs."""
@@ -90,7 +91,7 @@ class ProcessTable(Lines, can_focus=True):
 
     def select(self, key: ProcKey | None) -> None:
         """Put the cursor on a process and bring it into view."""
-        self.cursor, self._ghost = key, None
+        self.cursor, self._ghost, self._crowd, self.absence = key, None, None, ""
         self._place = None
         self._settle()
         self._reveal()
@@ -107,6 +108,7 @@ class ProcessTable(Lines, can_focus=True):
             if place is None and self._crowd is not None and (last := departed.last_of(frame, self._crowd)) is not None:
                 self.cursor, place = last, table.place_of(frame, rows, last)  # another one has ended since
             self._crowd = departed.crowd(frame, self.cursor)
+            self.absence = "" if table.row_of(frame, self.cursor) is not None else table.absence(frame, self.cursor, self.absence)
             if place is not None:
                 self._ghost, self._place = None, place
             elif table.row_of(frame, self.cursor) is not None:  # alive, but filtered out
@@ -164,7 +166,7 @@ class ProcessTable(Lines, can_focus=True):
             frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found, factor=self.factor
         )
         if ghost is not None and self._ghost is not None and self.top <= ghost < self.top + self._room:
-            said = table.absence(frame, self.cursor) if self.cursor is not None else ""
+            said = self.absence.partition(",")[0].partition(" by")[0]
             cells.insert(ghost - self.top, self._dimmed(self._ghost, slots, said))
         if not cells:
             out.append(line([Cell(" nothing to show: no process matches. Esc clears the filter.", "soft")], total))
