@@ -154,7 +154,7 @@ def _mine(stage: Stage, folder: Path) -> None:
     miner = stage.hire("miner", "kdevtmpfsi", folder)
     _put(miner.pid, folder)
     os.setpriority(os.PRIO_PROCESS, miner.pid, -10)  # a whole core, whoever else is on this host
-    miner.tell("spin", INCIDENT + 5)
+    miner.tell("livelock", INCIDENT + 5)  # it asks its pool for work, again and again
     stage.later(INCIDENT, lambda: _end(miner.pid))
 
 

@@ -41,10 +41,12 @@ _CALM = np.float32(np.log(10.0))
 _FAST, _SLOW = np.float32(0.5), np.float32(0.2)
 _EXCURSION = 2.3  # nats: one reading in a hundred
 _GUARDED, _ADOPTING, _PATIENCE, _DOUBLING = 0.02, 0.64, 180.0, 30.0
-_BURST, _SETTLED = 4, 5  # readings of an excursion that are learned after all where it is over by then; calm readings that end it
+_BURST, _SHORT, _SETTLED = 4, 30.0, 5  # readings of an excursion that are learned once it is over, one if it took more seconds; calm ones
 _BY_DECREE, _MOST_BY_DECREE = 0.05, 30.0
 _LONG, _FADE = np.float32(7200), np.float32(0.9)
 _MOST_REASONS = 3
+_LARGEST = 1e18
+_LEAST = np.float32(2.5)  # nats: on a host without episodes anything is rare, but an alarm is more than an odd reading
 _REVIEWED = 8  # readings after which what is usual is worked out anew
 
 _BIN = np.arange(BINS)
@@ -69,7 +71,7 @@ class _Plan:
 
     def scaled(self, values: Floats, memory: float) -> Floats:
         """y float64[n]; ``memory`` of the host in bytes."""
-        x = np.maximum(values * self.one, 0.0)
+        x = np.clip(values, 0.0, _LARGEST) * self.one
         share = x / np.where(self.memory, memory if memory > 0 else np.nan, 1.0)
         y: Floats = np.minimum(np.where(self.orders, np.log1p(x / self.noise), share * _WHOLE), BINS * WIDTH)
         return y
@@ -101,7 +103,8 @@ class HostWatch:
         self._away = np.zeros(_ROOM)  # seconds in an excursion
         self._calm = np.zeros(_ROOM, dtype=np.int64)  # readings since one
         self._held = np.zeros((_ROOM, _BURST), dtype=np.int64)  # bins of its first readings
-        self._holds = np.zeros(_ROOM, dtype=np.int64)  # how many; more than fit = it lasts
+        self._holds = np.zeros(_ROOM, dtype=np.int64)  # how many
+        self._span = np.zeros(_ROOM)  # seconds that it took
         self._accepted = np.zeros(_ROOM, dtype=np.bool_)
 
     @property
@@ -161,7 +164,7 @@ class HostWatch:
                 self._mass[slot] = self._seen[slot] = 0
             if name not in before:
                 slot = self._slot[name]
-                self._fast[slot] = self._alert[slot] = self._away[slot] = self._holds[slot] = self._calm[slot] = 0
+                self._fast[slot] = self._alert[slot] = self._away[slot] = self._holds[slot] = self._span[slot] = self._calm[slot] = 0
                 self._accepted[slot] = False
         self._plan = _Plan(names, np.array([self._slot[name] for name in names], dtype=np.int64))
 
@@ -205,20 +208,25 @@ class HostWatch:
         weight = np.where(accepted, np.clip(self._mass[slots] * _BY_DECREE, 1.0, _MOST_BY_DECREE), weight)
         self._accepted[slots] = accepted & (calm < _SETTLED)
         self._away[slots], self._calm[slots] = away, calm
-        holds = self._holds[slots] + (out | (self._holds[slots] > 0))
-        for k in np.flatnonzero(out & (holds <= _BURST)).tolist():
-            self._held[slots[k], holds[k] - 1] = bins[k]
         self._add(slots, bins, weight)
-        for k in np.flatnonzero((calm >= _SETTLED) & (holds > 0)).tolist():
-            short = holds[k] <= _BURST + _SETTLED
-            for b in self._held[slots[k], : min(holds[k], _BURST)].tolist() if short else ():
-                self._add(slots[k : k + 1], np.array([b]), np.ones(1))
-            holds[k] = 0
-        self._holds[slots] = holds
+        self._hold(slots, bins, out, dt)
         self._seen[slots] += 1
         long = slots[self._mass[slots] > _LONG]
         self._hist[long] *= _FADE
         self._mass[long] *= _FADE
+
+    def _hold(self, slots: Ints, bins: Ints, out: Bools, dt: float) -> None:
+        """Keep the first readings of an excursion, and learn them once it is over: what comes and goes is part of normal life."""
+        holds = self._holds[slots]
+        for k in np.flatnonzero(out & (holds < _BURST)).tolist():
+            self._held[slots[k], holds[k]] = bins[k]
+        holds += out & (holds < _BURST)
+        span = self._span[slots] + np.where(out, dt, 0.0)
+        for k in np.flatnonzero((self._calm[slots] >= _SETTLED) & (holds > 0)).tolist():
+            for b in self._held[slots[k], : int(holds[k]) if span[k] <= _SHORT else 1].tolist():
+                self._add(slots[k : k + 1], np.array([b]), np.ones(1))
+            holds[k] = span[k] = 0
+        self._holds[slots], self._span[slots] = holds, span
 
     def _add(self, slots: Ints, bins: Ints, weight: Floats) -> None:
         """Count; no slot twice."""
@@ -235,7 +243,7 @@ class HostWatch:
             return HostScores(plan.names, values, low, high, rank, plan.alerts & False, (), nan, nan, self.warming)
         self._calibration.observe(self._now, peaks)
         often = self._calibration.per_hour(slow)
-        alerting = (often <= self.budget) & plan.alerts
+        alerting = (often <= self.budget) & (slow >= _LEAST)
         why = self._why(values, slow, alerting) if alerting.any() else ()
         return HostScores(
             plan.names,

@@ -45,6 +45,22 @@ def test_the_monitor_works_here() -> None:
     assert all(check["why"] for check in checks.values() if check["state"] in ("off", "limited"))
 
 
+def test_the_feeds_that_it_names_are_those_that_are_used(require: Require) -> None:
+    require("root", "" if os.geteuid() == 0 else "only root can give rights away")
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    for wrapper in ((), nobody, (*nobody, "--inh-caps=+net_admin", "--ambient-caps=+net_admin")):
+        checks = examined(*wrapper)
+        used = checks["numbers"]["finding"].rpartition(": by ")[2]
+        command = [*wrapper, *DOCTOR[:-1], "-b", "-d", "0.1", "-n", "30", "--format", "json", "--top", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd="/")
+        frame = json.loads(done.stdout.splitlines()[-1])
+        assert frame["source"] == used
+        if checks["numbers"]["why"]:
+            reason = frame["notes"][-1].removeprefix("eBPF not used: ")
+            assert reason in checks["numbers"]["why"] and checks["numbers"]["remedy"].startswith("sudo ")
+        assert ("ends" in checks) and (checks["ends"]["state"] == "off") == (wrapper == nobody)
+
+
 def test_text_is_what_people_get() -> None:
     done = subprocess.run(DOCTOR, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0

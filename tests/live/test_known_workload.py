@@ -33,7 +33,6 @@ print(flush=True)
 sys.stdin.readline()
 child = os.fork()
 if not child:
-    libc.brk(ctypes.c_void_p(libc.sbrk(0)))  # of a fork without a program of its own the break is known from its first call on
     for _ in range(20):
         pages = mmap.mmap(-1, 12 << 20)
         pages.madvise(mmap.MADV_NOHUGEPAGE)

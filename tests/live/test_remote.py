@@ -142,7 +142,7 @@ def test_batch_mode_shows_the_other_host(far: Far) -> None:
     out, said = far.proctop("-b", "-n", "3", "-d", "0.3", "--format", "json", "--host", "far", "--host-command", far.command)
     assert said == ""
     found = rows(out)
-    assert [r["source"] for r in found] == ["proc over ssh"] * 3
+    assert len(found) == 3 and {r["source"] for r in found} < {"proc over ssh", "bpf over ssh"}
     assert found[0]["host"]["hostname"] == socket.gethostname()
     assert found[0]["interval"] == 0.3
     assert os.getpid() in {p["pid"] for p in found[-1]["processes"]}
@@ -170,7 +170,7 @@ def test_the_pipe_that_people_type_replays(far: Far) -> None:
 def test_collect_records_the_other_host(far: Far, tmp_path: Path) -> None:
     far.proctop("collect", "-n", "3", "-d", "0.2", "-o", str(tmp_path / "far.proctop"), "--host", "far", "--host-command", far.command)
     out, _ = far.proctop("-b", "--format", "json", "--replay", str(tmp_path / "far.proctop"))
-    assert [r["source"] for r in rows(out)] == ["proc over ssh"] * 3
+    assert len(rows(out)) == 3 and {r["source"] for r in rows(out)} < {"proc over ssh", "bpf over ssh"}
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ def traffic(seed: int, readings: int, *, order: bool = False) -> Iterator[Readin
             acts = (style == 0) or (style == 1 and t % period[pid] == 0) or (style == 2 and luck < 0.1)
             if acts and not (pid == 12 and t > 120):
                 host.did(pid, run_ns=(1 + 3 * luck) * MS, vctx=3, wchar=float(int(2000 * luck)), syscw=2, minflt=float(int(5 * luck)))
+                host.did(pid, wait_ns=float(int(20 * luck)) * MS / 10)
+        if t in (110, 111):
+            host.did(14, wait_ns=600 * MS)
         if t in (100, 101, 102):
             host.did(13, run_ns=700 * MS, wchar=30 * MB, syscw=500, minflt=2000)
         if t % 9 == 4:

@@ -122,6 +122,22 @@ async def test_a_container_that_was_started_again_says_so() -> None:
         assert "started again 1 time" in lines(pilot, "#about")[3]
 
 
+async def test_a_container_that_has_ended_is_told_of_below_the_others() -> None:
+    async with running("c") as pilot:
+        frame = boxes.frame(22)
+        calm = [p for p in boxes.people() if p.container != boxes.JOB]
+        pilot.app.show(boxes.build(calm, tick=22, wall=frame.reading.wall))  # type: ignore[attr-defined]
+        assert len(names(pilot)) == 3
+        last = lines(pilot)[4]
+        assert last.startswith("ended") and "report-job" in last and "ended 2s ago" in last
+        await pilot.press("end", "down")
+        assert the_table(pilot).place == 2
+        await pilot.click("#groups", offset=(30, 4))
+        assert the_table(pilot).place == 2
+        await pilot.press("f4", *"cpu>50")
+        assert not any("report-job" in text for text in lines(pilot))
+
+
 async def test_c_goes_back_to_the_groups_and_a_sort_of_limits_does_not_stay() -> None:
     async with running("g 6 c") as pilot:
         screen(pilot).action_sort("throttled")

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
+from syrupy.types import SnapshotIndex
 from textual.binding import Binding
 
 import scenes
@@ -126,6 +130,48 @@ def test_ids_name_one_thing_in_each_place() -> None:
     for title, bindings in scopes():
         ids = [binding.id for binding in bindings if binding.id]
         assert len(ids) == len(set(ids)), title
+
+
+class Document(SingleFileSnapshotExtension):  # type: ignore[misc]  # untyped
+    """A page of ``docs/``; ``pytest --snapshot-update`` writes it anew."""
+
+    _write_mode = WriteMode.TEXT
+    _file_extension = "md"
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        return str(Path(__file__).parents[2] / "docs")
+
+    @classmethod
+    def _get_file_basename(cls, *, test_location: PyTestLocation, index: SnapshotIndex) -> str:
+        return str(index)
+
+
+def test_the_page_of_the_keys_is_up_to_date(snapshot: SnapshotAssertion) -> None:
+    assert _page() == snapshot(name="keys", extension_class=Document)
+
+
+def _page() -> str:
+    out = [
+        "# Keys, and their names",
+        "",
+        "Written by a test out of the bindings. The name is what the table `[keys]` of the settings file takes, with one or more keys:",
+        "",
+        "```toml",
+        "[keys]",
+        'help = "f1,?"        # F1 and ?, and no longer h',
+        'tree = "ctrl+t"',
+        "```",
+        "",
+        "A key is a character, a name (`f5`, `pageup`, `space`, `comma`) or either with `ctrl+`, `shift+` or `alt+` before it. A key that",
+        "another action of the same screen has is refused, and so is a name that is none. Help and footer show the keys that you have.",
+    ]
+    for title, bindings in scopes():
+        out += ["", f"## {title}", "", "| key | name | does |", "|---|---|---|"]
+        for binding in bindings:
+            keys = " ".join(f"`{key}`" for key in named(binding).replace("|", "\\|").split(" "))
+            out.append(f"| {keys} | {f'`{binding.id}`' if binding.id else ''} | {binding.description} |")
+    return "\n".join(out) + "\n"
 
 
 def test_keys_are_spelled_as_people_read_them() -> None:

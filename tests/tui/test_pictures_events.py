@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 import pytest
 from textual.widgets._toast import Toast
 
 import alarms
 import scenes
-from moments import FIRST, Mark, Past
+from moments import FIRST, REDIS, WORKER, Mark, Past
 from proctop.records import HOST, Frame
 from proctop.settings import Settings
-from proctop.tui.app import Proctop
 from scenes import Recorded
 
 COUNT = 40
@@ -50,7 +48,7 @@ async def test_picture(
     golden: object, name: str, size: tuple[int, int], keys: str, chosen: dict[str, object], which: str, ascii: bool
 ) -> None:
     app = scenes.app(Settings(**chosen), ascii=ascii)  # type: ignore[arg-type]
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=which == "toast") as pilot:
         for frame in _frames(which):
             app.show(frame)
         await pilot.pause()
@@ -77,8 +75,8 @@ def _frames(which: str) -> list[Frame]:
 @pytest.mark.parametrize(("name", "keys"), [("events-replay", "e"), ("vitals-replay", "v")])
 async def test_picture_of_a_recording(golden: object, name: str, keys: str) -> None:
     frames = [replace(frame, vitals=None) for frame in alarms.session(COUNT)]
-    marks = [Mark(FIRST + 5, alarms.REDIS), Mark(LAST - 14, alarms.WORKER), Mark(LAST - 10, HOST)]
-    app = cast(Proctop, scenes.app(Settings(), actions=Recorded(readonly="a recording"), live=False, past=Past(frames, marks).load))
+    marks = [Mark(FIRST + 5, REDIS), Mark(LAST - 14, WORKER), Mark(LAST - 10, HOST)]
+    app = scenes.app(Settings(), actions=Recorded(readonly="a recording"), live=False, past=Past(frames, marks).load)
     app.deck.speed = 0.0
     async with app.run_test(size=(100, 30)) as pilot:
         while app.main.shown is None or app.deck.outlook is None:

@@ -338,3 +338,38 @@ def test_the_first_readings_count_for_less() -> None:
     early, late = Session().live(WARM_UP + 5), Session().live(QUIET)
     ranks = [float(np.max(s.step(lambda h: h.did(10, wchar=40 * MB, syscw=900, run_ns=500 * MS)).rank)) for s in (early, late)]
     assert 0 < 2 * ranks[0] < ranks[1]
+
+
+def waits(host: Host, share: float, *pids: int) -> None:
+    for pid in pids:
+        host.did(pid, wait_ns=share * 1e9, nvctx=1)
+
+
+def test_one_that_waits_for_a_cpu_while_others_run_freely_stands_out() -> None:
+    session = Session().live()
+    for _ in range(3):
+        scores = session.step(lambda host: waits(host, 0.5, 10))
+    assert session.place() == 1 and scores.rank[0] > 3
+    (reason, *_) = scores.why[0]
+    assert reason.feature == "run_wait" and reason.text.startswith("waits for cpu 50 %, usual 0")
+
+
+def test_where_everybody_waits_for_a_cpu_nobody_is_unusual() -> None:
+    session = Session().live()
+
+    def everybody(host: Host) -> None:
+        for pid in session.busy:
+            waits(host, 0.02 + 0.001 * pid, pid)
+
+    for k in range(20):
+        scores = session.step(everybody)
+        assert float(np.nanmax(scores.rank)) < 2, k
+        assert not any(reason.feature == "run_wait" for told in scores.why.values() for reason in told)
+
+
+def test_what_tells_no_waits_is_scored_by_the_rest() -> None:
+    session = Session()
+    for pid in session.busy:
+        session.host.now(pid, wait_ns=np.nan)
+    scores = session.live().step(lambda host: host.did(10, run_ns=900 * MS, nvctx=100))
+    assert session.place() == 1 and scores.why[0][0].feature == "cpu"

@@ -12,7 +12,10 @@ import pytest
 
 from proctop import doctor
 from proctop.doctor import Check, Place
+from proctop.fields import GROUPS
 from proctop.kernel.host import Host
+from proctop.sources import trial
+from proctop.sources.trial import Trial
 
 
 def tree(root: Path, **files: str) -> None:
@@ -131,6 +134,56 @@ def test_both_forms_tell_the_same(tmp_path: Path) -> None:
 def test_everything_that_does_not_work_says_why(tmp_path: Path) -> None:
     for checks in (examined(tmp_path), examined(Path("/proc")) if os.path.isdir("/proc/self") else {}):
         assert all(check.why for check in checks.values() if check.state in ("off", "limited"))
+
+
+def told(monkeypatch: pytest.MonkeyPatch, root: Path, source: str = "auto", memory: bool = False, **why: str) -> dict[str, Check]:
+    """The checks where the feeds ``why`` (``_`` for a space) do not work, each with its reason."""
+    tree(root)
+    lacking = {name.replace("_", " "): Trial(reason, command="sudo proctop") for name, reason in why.items()}
+    monkeypatch.setattr(trial, "try_all", lambda host: dict.fromkeys(trial.NAMES, Trial("")) | lacking)
+    host = Host.this(str(root), str(root / "sys"))
+    place = Place(host, {"TERM": "xterm"}, "/bin/proctop", (80, 24), own_trees=True, source=source, memory=memory)
+    return {check.name: check for check in doctor.examine(place)}
+
+
+def test_each_group_of_quantities_says_who_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = told(monkeypatch, tmp_path)
+    for name, feed in (("numbers", "bpf"), ("ends", "bpf"), ("births", "bpf"), ("delays", "taskstats")):
+        assert checks[name].state == "works" and checks[name].finding.endswith(f": by {feed}") and not checks[name].why
+    for name, flag in (("faults", "--source bpf or --bpf-memory"), ("memory calls", "--bpf-memory")):
+        assert checks[name].state == "unused" and checks[name].finding.endswith(f", with {flag}") and checks[name].why
+    assert {group.name for group in GROUPS} <= set(checks)
+
+
+def test_what_is_asked_for_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = told(monkeypatch, tmp_path, "bpf")
+    assert (named["faults"].state, named["memory calls"].state) == ("works", "unused")
+    both = told(monkeypatch, tmp_path, memory=True)
+    assert both["faults"].state == both["memory calls"].state == "works"
+
+
+def test_the_next_best_is_told_with_why_not_the_best_and_what_would_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = told(monkeypatch, tmp_path, bpf="no BTF", process_events="muted")
+    numbers, ends, births, faults = (checks[name] for name in ("numbers", "ends", "births", "faults"))
+    assert (numbers.state, numbers.why, numbers.remedy) == ("limited", "not by bpf: no BTF", "sudo /bin/proctop")
+    assert numbers.finding.endswith(": by proc") and ends.finding.endswith(": by exit records")
+    assert (births.state, births.why) == ("off", "not by bpf: no BTF; not by process events: muted")
+    assert (faults.state, faults.why) == ("off", "not by bpf: no BTF")
+    assert doctor.works(list(checks.values()))
+
+
+def test_what_was_not_wanted_is_no_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc = told(monkeypatch, tmp_path, "proc")
+    assert (proc["numbers"].state, proc["numbers"].why) == ("limited", "not by bpf: --source proc")
+    assert proc["ends"].state == "off" and "exit records: --source proc" in proc["ends"].why
+    bpf = told(monkeypatch, tmp_path, "bpf", bpf="no BTF")
+    assert bpf["numbers"].state == "off" and not doctor.works(list(bpf.values()))
+
+
+def test_other_trees_have_no_feeds_of_this_host(tmp_path: Path) -> None:
+    tree(tmp_path)
+    numbers = examined(tmp_path)["numbers"]
+    assert numbers.state == "limited" and "another host's" in numbers.why and numbers.finding.endswith(": by proc")
 
 
 def test_a_budget_is_promised_by_what_has_been_watched(tmp_path: Path) -> None:

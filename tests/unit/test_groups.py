@@ -8,7 +8,7 @@ import numpy as np
 
 import boxes
 from frames import Proc, build, crowd
-from proctop.records import CgroupCounters, Container, Frame
+from proctop.records import CgroupCounters, Container, Departed, Frame, Label
 from proctop.view import group_lines, groups, table
 from proctop.view.boxes import boxes as contained
 from proctop.view.cells import UNICODE
@@ -29,6 +29,15 @@ def arranged(frame: Frame, grouping: Grouping | None = None, state: ViewState = 
 
 def named(shown: Groups) -> list[str]:
     return [shown.at(place)[0] for place in range(len(shown))]
+
+
+def ended(label: Label, schema: tuple[str, ...]) -> Departed:
+    """Forty processes of a label that ended just now and took half a cpu."""
+    one = np.ones(1, dtype=np.int64)
+    did = np.full((len(schema), 1), np.nan, dtype=np.float32)
+    did[schema.index("cpu")] = 0.5
+    unscored = np.full(1, np.nan, dtype=np.float32)
+    return Departed(one * 77, one, one, [label], one * 40, one > 0, np.zeros(1), np.zeros(1), did, unscored)
 
 
 def test_nearly_equal_groups_keep_their_places() -> None:
@@ -156,3 +165,29 @@ def test_a_group_is_called_as_it_was_at_the_moment_shown_whatever_was_shown_befo
     frames = [build([Proc(1, "a", container=replace(box, name=name))], tick=tick) for tick, name in enumerate(("", "web"))]
     for k in (0, 1, 0, 1):
         assert arranged(frames[k], Grouping(by="container")).rollup.names == (("a" * 12, "web")[k],)
+
+
+def test_a_group_whose_processes_have_all_ended_is_still_told_of() -> None:
+    frame = build([Proc(1, "init", features={"cpu": 0.1})])
+    gone = ended(replace(frame.batch.labels[0], comm="cc1"), frame.batch.schema)
+    for grouping in (Grouping(sort="cpu"), Grouping(sort="cpu", expanded=frozenset({("command", "cc1")}))):
+        shown = arranged(replace(frame, departed=gone), grouping)
+        assert named(shown) == ["cc1", "init"]
+        slots = table.layout(100, group_lines.columns(Grouping()))
+        text = "".join(cell.text for cell in group_lines.body(shown, slots, 0, 1, glyphs=UNICODE, names="short")[0])
+        assert text.split()[2:5] == ["0", "50.0", "–"]
+        assert group_lines.selected(shown, Grouping(), 0, past=False)[0][1].text == " 0 processes"
+
+
+def test_a_container_that_ended_just_now_is_told_of_once() -> None:
+    sightings = Sightings()
+    before = boxes.frame(20)
+    sightings.came(before)
+    calm = boxes.build([p for p in boxes.people() if p.container != boxes.JOB], tick=21, wall=before.reading.wall + 1)
+    gone = replace(ended(before.batch.labels[-1], before.batch.schema), pid=before.reading.pid[-1:], start=before.reading.start[-1:])
+    for frame, groups_of_it, below in ((replace(calm, departed=gone), 1, 0), (replace(calm, tick=22), 0, 1)):
+        sightings.came(frame)
+        shown = GroupArranger().arrange(frame, ALL, Grouping(limits=True), sightings.now, sightings.restarts)
+        assert shown.boxes is not None
+        assert (named(shown).count(boxes.JOB.id), len(shown.boxes.ended)) == (groups_of_it, below)
+        assert [box.title for box in shown.boxes.containers if box == boxes.JOB] == ["report-job"] * groups_of_it

@@ -76,3 +76,21 @@ def test_containers_that_went_are_forgotten_in_the_end() -> None:
     for k in range(5000):
         restarts.note(look(k + 1, (Container(f"{k:064x}", "docker", name=f"job-{k}"), k + 0.5)))
     assert len(restarts._lives) == len(restarts._names) == len(restarts._ids) == 4096
+
+
+def test_one_that_ended_is_told_of_for_a_while() -> None:
+    frames = [look(10, (BOX, 1), (OTHER, 2)), look(40, (OTHER, 2))]
+    restarts = seen(frames)
+    assert restarts.gone([OTHER], 40) == [(BOX, 30.0)]
+    assert restarts.gone([OTHER], 9) == [] and restarts.gone([OTHER], 1000) == []
+    assert restarts.gone([BOX, OTHER], 40) == [] and restarts.gone([AGAIN, OTHER], 40) == []
+    restarts.note(look(50, (OTHER, 2), (AGAIN, 45)))
+    restarts.note(look(55, (OTHER, 2)))
+    assert restarts.gone([OTHER], 55) == [(AGAIN, 5.0)]
+
+
+def test_labels_that_did_not_change_say_that_it_went_on() -> None:
+    first = look(10, (BOX, 1))
+    later = look(90, (BOX, 1))
+    restarts = seen([first, replace(later, batch=replace(later.batch, labels=first.batch.labels)), look(91)])
+    assert restarts.gone([], 91) == [(BOX, 1.0)]

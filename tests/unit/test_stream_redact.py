@@ -118,6 +118,12 @@ def test_secrets_go(command: str, expected: str) -> None:
     assert redact(command) == expected
 
 
+def test_the_word_at_which_a_command_line_is_cut_goes() -> None:
+    whole = f"java {'-cp ' * 1018}jdbc:x://me:hunter2@db"
+    assert len(whole) > 4096
+    assert redact(whole[:4096]) == f"java {'-cp ' * 1018}"
+
+
 @pytest.mark.parametrize("command", FRIENDS)
 def test_false_friends_stay(command: str) -> None:
     assert redact(command) == command

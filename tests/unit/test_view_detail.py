@@ -154,9 +154,9 @@ def test_the_axis_says_when_and_marks_alerts() -> None:
     p = portrait(stories.WORKER, begins=(stories.FIRST + 136, 5.0))
     axis = next(line for line in drawn(p) if "ago" in line)
     assert axis.split()[:3] == ["2", "min", "ago"] and "now" in axis and axis.count("!") == 1
-    assert 17 < axis.index("!") < 92 and "highest of 1.6 s" in axis
+    assert 17 < axis.index("!") < 92 and "max of 1.6 s" in axis
     then = next(
-        line for line in drawn(replace(p, now=False, zoom=10.0)) if ":" in line and "highest" not in line and "alert" not in line[:8]
+        line for line in drawn(replace(p, now=False, zoom=10.0)) if ":" in line and "max of" not in line and "alert" not in line[:8]
     )
     assert then.split()[0].count(":") == 2
     assert "1 of 9 readings" in "".join(drawn(replace(p, course=replace(p.course, every=9))))

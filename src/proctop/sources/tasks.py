@@ -233,7 +233,7 @@ class TaskTable(Rows):
         """Who ended, and their totals. ``ended``: keys, one for each end in ``told``; ``walked``: keys of what was read; ``dead``:
         bool[rows] that go."""
         now = self._host.clock()
-        exits = self._ends.take(told, self._has_row(ended, walked))
+        exits = self._ends.take(told, self._has_row(ended, walked).tolist())
         for row in dead.nonzero()[0].tolist():
             subject = self._subjects[row]
             self._labels.drop(subject)
@@ -242,12 +242,14 @@ class TaskTable(Rows):
         exits += self._ends.late(self._feed.ends() if self._ends.waits else {}, now.mono)
         overdue = self._feed.overdue(now.boot - _OVERDUE)
         if overdue is not None:
-            exits += self._ends.overdue(overdue, self._has_row(_key(overdue.exits.pid, overdue.exits.start), walked))
+            there = self._has_row(_key(overdue.exits.pid, overdue.exits.start), walked)
+            exits += self._ends.overdue(overdue, (~there).nonzero()[0].tolist())
         return as_columns(exits)
 
-    def _has_row(self, key: Ints, walked: Ints) -> list[bool]:
-        """Whether each process is a row, or will be one."""
-        return [bool(there) for there in self._find(key)[1] | np.isin(key, walked)]
+    def _has_row(self, key: Ints, walked: Ints) -> Bools:
+        """bool[n]: is each process a row, or will it be one?"""
+        there: Bools = self._find(key)[1] | np.isin(key, walked)
+        return there
 
     def _locate(self, subjects: list[Subject]) -> None:
         """Remember what the numbers of cgroups stand for. Of a process that is just ending the file says the root, wherever it was."""

@@ -77,12 +77,14 @@ class Told:
                     exits.append((self._brief(events, at, key, code, args), events.counters[:, at]))
         return exits
 
-    def overdue(self, events: Events, has_row: Iterable[bool]) -> list[tuple[Exit, Floats]]:
-        """Those that ended long ago, never had a row, and of which the kernel does not let go."""
+    def overdue(self, events: Events, rowless: Iterable[int]) -> list[tuple[Exit, Floats]]:
+        """Those that ended long ago and of which the kernel does not let go. ``rowless``: places of exits without a row."""
         exits = []
-        for at, ((key, code), has) in enumerate(zip(_ends(events), has_row, strict=True)):
-            if not has and key.start >= self.since and not (key in self._ahead or key in self._codes or key in self._late):
-                exits.append((self._brief(events, at, key, code, self._started.pop(key, None)), events.counters[:, at]))
+        for at in rowless:
+            key = ProcKey(int(events.exits.pid[at]), int(events.exits.start[at]))
+            if key.start >= self.since and not (key in self._ahead or key in self._late):
+                args = self._started.pop(key, None)
+                exits.append((self._brief(events, at, key, int(events.code[at]), args), events.counters[:, at]))
                 self._ahead[key] = None
         return exits
 

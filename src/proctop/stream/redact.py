@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from proctop.sanitize import LONGEST_COMMAND
+
 MASK = "***"
 
 _NAME = (
@@ -113,6 +115,8 @@ def redact(command: str) -> str:
     >>> redact("docker run -p 8080:80 nginx")
     'docker run -p 8080:80 nginx'
     """
+    if len(command) >= LONGEST_COMMAND:  # its end is cut off: half a secret no longer looks like one
+        command = command[: command.rfind(" ") + 1]
     if any(hint in command for hint in _SHAPE_HINTS):
         command = _SHAPE.sub(MASK, command)
     if "://" in command:

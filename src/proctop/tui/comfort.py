@@ -117,7 +117,7 @@ def unseen(path: str) -> str:
     folder = os.path.dirname(path)
     while not os.path.isdir(folder) and folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
-    return path if os.access(folder, os.W_OK) else ""
+    return path if folder != "/" and os.access(folder, os.W_OK) else ""  # no home is made
 
 
 def clean(text: str) -> tuple[bytes, bool]:
@@ -136,7 +136,7 @@ def through(environ: Mapping[str, str]) -> Callable[[str], str] | None:
     >>> through({"TERM": "linux"}) is None, through({"TERM": "xterm"})("x"), through({"TERM": "screen", "STY": "1.s"})("x")
     (True, 'x', '\\x1bPx\\x1b\\\\')
     """
-    if environ.get("TERM", "") in ("linux", "dumb", ""):
+    if environ.get("TERM", "").startswith(("linux", "vt", "dumb")):
         return None
     if environ.get("STY") and not environ.get("TMUX"):
         # screen takes strings of 768 bytes at most, and hands each on as it is

@@ -168,6 +168,10 @@ class Deck:
         """To the moment at ``wall`` seconds."""
         self._go(("at", wall))
 
+    def stand(self) -> None:
+        """Play no further."""
+        self._play(0.0)
+
     def _go(self, *wishes: Wish) -> bool:
         """Leave now for the past if need be, and go on there; whether there is one."""
         transport, shown = self._transport, self.shown

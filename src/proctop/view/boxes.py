@@ -28,11 +28,15 @@ HOT: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """By group: the container (None = processes of the group are in none), its cgroup, and how often it was seen to be started again."""
+    """By group: the container (None = processes of the group are in none), its cgroup, and how often it was seen to be started again.
+
+    ``ended``: containers without a process that had one lately, the seconds since, and how often they were started again.
+    """
 
     containers: Sequence[Container | None]
     rates: Sequence[CgroupRates]
     restarts: Ints
+    ended: Sequence[tuple[Container, float, int]] = ()
 
     def figures(self, sums: Floats32) -> dict[str, Floats]:
         """float64[g] by name, shares in percent. What a cgroup does not tell, ``sums`` float32[n_features, g] over its processes do."""
@@ -63,17 +67,26 @@ def _percent(shares: list[float]) -> Floats:
     return np.array(shares, dtype=np.float64) * 100.0
 
 
-def boxes(frame: Frame, rollup: Rollup, watch: CgroupWatch, restarts: Restarts) -> Boxes:
-    """What is known of the container that each group of ``rollup`` is or belongs to."""
+def boxes(frame: Frame, rollup: Rollup, watch: CgroupWatch, restarts: Restarts, whole: Frame | None = None) -> Boxes:
+    """What is known of the container that each group of ``rollup`` is or belongs to; with the ``whole`` frame also of those that ended."""
     containers: list[Container | None] = [None] * len(rollup.keys)
     paths: list[set[str]] = [set() for _ in rollup.keys]
     for g, label in zip(rollup.member.tolist(), frame.batch.labels, strict=True):
         if g >= 0 and label.container is not None:
             containers[g] = label.container
             paths[g].add(label.cgroup)
+    place = {key: g for g, key in enumerate(rollup.keys)}
+    for label in frame.departed.labels if frame.departed is not None else ():  # of a container whose processes have all ended just now
+        if label.container is not None and (g := place.get(label.container.id, -1)) >= 0:
+            containers[g] = containers[g] or label.container
     rates = [_of(box, path, watch) if box is not None else UNKNOWN for box, path in zip(containers, paths, strict=True)]
     again = [restarts.of(box, frame.reading.boot) if box is not None else 0 for box in containers]
-    return Boxes(containers, rates, np.array(again, dtype=np.int64))
+    ended = []
+    if whole is not None:
+        present = {label.container.id: label.container for label in whole.batch.labels if label.container is not None}
+        boot = whole.reading.boot
+        ended = [(box, ago, restarts.of(box, boot)) for box, ago in restarts.gone(present.values(), boot) if box.id not in place]
+    return Boxes(containers, rates, np.array(again, dtype=np.int64), ended)
 
 
 def _of(box: Container, paths: set[str], watch: CgroupWatch) -> CgroupRates:

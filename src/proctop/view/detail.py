@@ -150,8 +150,11 @@ def _told(event: AlertEvent, now: float) -> str:
     return f"{when}; worst {event.score:.1f} at {_clock(event.peak)}" + ("; an incident" if event.incident else "")
 
 
-def _clock(wall: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(wall))
+def _clock(wall: float, beside: float | None = None) -> str:
+    """The time of day, with its date where that is not the one of a time ``beside`` it."""
+    at = time.localtime(wall)
+    same = beside is None or at[:3] == time.localtime(beside)[:3]
+    return time.strftime("%H:%M:%S" if same else "%b %d %H:%M", at)
 
 
 def _often(hourly: float) -> str:
@@ -251,9 +254,9 @@ def _order(far: float) -> int:
 
 def _axis(portrait: Portrait, over: Span, left: int, right: int, glyphs: Glyphs) -> list[Cell]:
     """When the charts begin and end, what a cell shows, and a "!" where an alert began."""
-    begin, end = (f"{_ago(portrait.zoom)} ago", "now") if portrait.now else (_clock(over.begin), _clock(over.end))
+    begin, end = (f"{_ago(portrait.zoom)} ago", "now") if portrait.now else (_clock(over.begin, over.end), _clock(over.end))
     at = {min(int((wall - over.begin) / over.cell), over.columns - 1) for wall in portrait.begins if over.begin < wall <= over.end}
-    shows = f"  highest of {_ago(over.cell)}" if over.cell > 1.5 * portrait.frame.reading.interval else ""
+    shows = f"  max of {_ago(over.cell)}" if over.cell > 1.5 * portrait.frame.reading.interval else ""
     return [
         Cell(" " + fit(begin, left, glyphs, right=True) + " ", "soft"),
         Cell("".join("!" if k in at else " " for k in range(over.columns)), "alert"),

@@ -162,6 +162,17 @@ def body(
     return [tuple(chain.from_iterable(next(of_groups if entry >= 0 else of_members))) for entry in entries.tolist()]
 
 
+def ended(groups: Groups, slots: Sequence[Slot], count: int, glyphs: Glyphs) -> list[tuple[Cell, ...]]:
+    """The cells of at most ``count`` rows about containers that have ended lately."""
+    out = []
+    for box, ago, again in groups.boxes.ended[:count] if groups.boxes is not None else ():
+        words = {"score": "ended", "command": f"  {box.title}", "why": f"ended {units.duration(round(ago), 6)} ago", "restarts": str(again)}
+        words |= {"image": box.image, "runtime": box.runtime, "pod": box.pod}
+        texts = [(_short(slot.column.name, words.get(slot.column.name, ""), slot.width), slot) for slot in slots]
+        out.append(tuple(Cell(fit(text, slot.width, glyphs, right=slot.column.name == "restarts") + " ", "soft") for text, slot in texts))
+    return out
+
+
 def _group_column(groups: Groups, slot: Slot, shown: Ints, glyphs: Glyphs, found: str) -> list[tuple[Cell, ...]]:
     name, cells = slot.column.name, slot.width
     if name == "score":

@@ -52,9 +52,10 @@ class GroupArranger:
 
     def arrange(self, frame: Frame, state: ViewState, grouping: Grouping, watch: CgroupWatch, restarts: Restarts) -> Groups:
         """The groups of the processes of ``frame`` that match ``state``, sorted and expanded as ``grouping`` asks for."""
+        whole = frame if not (state.query or state.user or state.pids) else None
         frame = self._matching(frame, state)
         rollup = roll_up(frame, grouping.shared)
-        told = boxes(frame, rollup, watch, restarts) if grouping.limits else None
+        told = boxes(frame, rollup, watch, restarts, whole) if grouping.limits else None
         figures = told.figures(rollup.values) if told is not None else NO_MAPPING
         scores = frame.groups.get(grouping.shared)
         groups = Groups(frame, rollup, scores is not None, _rarity(scores), self._sequence, frozenset(), told, figures)
@@ -117,12 +118,16 @@ class GroupArranger:
         state = ViewState(sort=sort if sort in fields.COLUMN or sort in fields.FEATURE else "score", reverse=grouping.reverse, kernel=True)
         rows = self._members.arrange(replace(groups.frame, departed=None), state).order
         of = groups.rollup.member[rows]
-        parts = [np.array([g]) if g not in opened else np.concatenate(([g], ~rows[of == g])) for g in self._sequence.tolist()]
-        return np.concatenate(parts).astype(np.int64)
+        order: list[int] = []
+        for g in self._sequence.tolist():
+            order.append(g)
+            if g in opened:
+                order.extend((~rows[of == g]).tolist())
+        return np.array(order, dtype=np.int64)
 
 
 def narrowed(frame: Frame, rows: Index, labels: Sequence[Label]) -> Frame:
-    """The frame with only ``rows`` of it, whose ``labels`` these are, as if there were no other processes."""
+    """The frame with only ``rows`` of it, whose ``labels`` these are, as if there were no others and nobody had ended."""
     reading, batch, scores, trail = frame.reading, frame.batch, frame.scores, frame.history
     place = np.full(len(reading), -1, dtype=np.int64)
     place[rows] = np.arange(rows.size)

@@ -326,8 +326,7 @@ def _churn(host: HostRates, room: int, glyphs: Glyphs) -> list[Cell]:
     cells: list[Cell] = []
     for name, rate in (("forks", host.births), ("execs", host.execs), ("exits", host.exits)):
         pair = [Cell(f" {name} ", "soft"), Cell(fit(f"{count(rate, 4)}/s", 6, glyphs))]
-        room -= sum(width(c.text) for c in pair)
-        if rate == rate and room >= 0:
+        if rate == rate and (room := room - sum(width(c.text) for c in pair)) >= 0:
             cells += pair
     return cells
 

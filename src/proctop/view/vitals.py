@@ -205,7 +205,7 @@ def _row(
         known = scores is not None and scores.low[i] == scores.low[i] and scores.high[i] == scores.high[i]
         usual = between(row, float(scores.low[i]), float(scores.high[i])) if scores is not None and known else ""
         out.append(Cell(" " + fit(usual, _USUAL, glyphs, right=True), "soft"))
-    out += [Cell(" "), *_score(i, row, scores, glyphs, level)]
+    out += [Cell(" "), *_score(i, row, scores, int(np.count_nonzero(past == past)) > 1, glyphs, level)]
     if cells > 2:
         out += [Cell(" "), Cell(_spark(row, past, memory, cells, glyphs), "spark" if level in ("high", "alert") else "faint")]
     return out
@@ -217,14 +217,14 @@ def _level(i: int, scores: HostScores | None) -> str:
     return "alert" if scores.alerting[i] else "high" if scores.rank[i] >= 3.0 else "mid"
 
 
-def _score(i: int, row: Quantity, scores: HostScores | None, glyphs: Glyphs, level: str) -> list[Cell]:
+def _score(i: int, row: Quantity, scores: HostScores | None, known: bool, glyphs: Glyphs, level: str) -> list[Cell]:
     room = _SCORE - 5
     rank = float(scores.rank[i]) if scores is not None else NAN
     if not row.tail:
         return [Cell(" " * _SCORE)]
     if rank != rank:
         young = scores is not None and scores.low[i] != scores.low[i] and scores.values[i] == scores.values[i]
-        word = "warming" if young else glyphs.missing
+        word = "warming" if young and known else glyphs.missing  # without a past there is nothing to warm up on
         return [Cell(fit(word, _SCORE - 1, glyphs, right=True) + " ", "faint")]
     head = Cell(bar(min(rank / FULL, 1.0), room, glyphs) if rank >= 0.05 else " " * room, level)
     mark = "!" if scores is not None and scores.alerting[i] else " "

@@ -511,10 +511,16 @@ static __always_inline struct counted *mine(void)
 
 static __always_inline int fault(bool user)
 {
+	struct task_struct *me = bpf_get_current_task_btf();
 	struct counted *counted = mine();
 
-	if (counted)
-		__sync_fetch_and_add(user ? &counted->extra.user_faults : &counted->extra.kernel_faults, 1);
+	if (!counted)
+		return 0;
+	__sync_fetch_and_add(user ? &counted->extra.user_faults : &counted->extra.kernel_faults, 1);
+	if (user && control.memory && counted->execs != me->self_exec_id + 1) {
+		counted->brk = BPF_CORE_READ(me, mm, brk);
+		counted->execs = me->self_exec_id + 1;
+	}
 	return 0;
 }
 
@@ -544,7 +550,8 @@ int kernel_fault_sampled(void *ctx __unused)
 }
 
 /* Memory system calls, at their exit: the registers still hold what was asked for. Every system call of the host passes here, so this one
- * runs only where someone wants it. The break is known before its first change: libraries ask for it, and the iterator looks. */
+ * runs only where someone wants it. The break is known before its first change: libraries ask for it, the iterator looks, and what was
+ * forked begins with a page fault in user mode (in the kernel's own mode an exec may be halfway through). */
 SEC("tp_btf/sys_exit")
 int memory(u64 *ctx)
 {

@@ -40,7 +40,7 @@ LOOKING = "looking …"
 SILENT = "the kernel does not answer about this process; what it says will be shown when it comes"
 
 _MARGIN = 0.25  # of what the charts show, fetched beyond it: so that a step back needs nothing
-_MISSED = 2.5  # intervals between two frames that need what lies between them
+_REST = 0.5  # seconds between two questions: a past that is played fast would only be asked for
 
 T = TypeVar("T")
 
@@ -86,6 +86,7 @@ class ProcessDetail(Reader):
         self._zoom = ZOOMS.index(LEAST)
         self._course: Course | None = None
         self._asked: Asked | None = None  # what the course covers, or will
+        self._resting = False
         self._closer = Closer()
         self._holds: Holdings | str = ""
         self._environment: Environment | str = ""
@@ -109,8 +110,8 @@ class ProcessDetail(Reader):
     def on_mount(self) -> None:
         super().on_mount()
         self._want()
-        self._trace()
         self._look_closely()
+        self.call_after_refresh(self._trace)  # what decodes must not be in the way of the first paint
 
     def on_unmount(self) -> None:
         """What it asked for is wanted no more, and what nobody may keep goes."""
@@ -143,8 +144,8 @@ class ProcessDetail(Reader):
         else:
             self._course = join(self._course, replace(now, every=self._course.every), frame.reading.wall - self._kept)
         asked, wall = self._asked, frame.reading.wall
-        if asked is not None and asked.end < wall <= asked.end + _MISSED * frame.reading.interval:
-            self._asked = asked._replace(end=wall)
+        if asked is not None and asked.end < wall and wall - float(now.covers[0]) <= asked.end + frame.reading.interval / 2:
+            self._asked = asked._replace(end=wall)  # it goes on without a hole
         self._threads.learn(frame.reading)
         counters = frame.reading.cgroups.get(frame.batch.labels[row].cgroup)
         mono = frame.reading.mono
@@ -176,10 +177,17 @@ class ProcessDetail(Reader):
         """Ask for what is missing of the past, if anything is."""
         wall = self._frame.reading.wall
         asked = self._asked
-        if self._row is None or (asked is not None and asked.begin <= wall - max(self._span, LEAST) and wall <= asked.end):
+        known = asked is not None and asked.begin <= wall - max(self._span, LEAST) and wall <= asked.end
+        if known or self._resting or self._row is None:
             return
         self._asked = Asked(self.key, wall - self._kept, wall)
         self.proctop.deck.trace(self._asked)
+        self._resting = True
+        self.set_timer(_REST, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._trace()
 
     def take(self, course: Course) -> None:
         """More of the past has come."""
@@ -194,6 +202,7 @@ class ProcessDetail(Reader):
         self._zoom = max(0, min(self._zoom + step, len(ZOOMS) - 1))
         if self._course is not None and self._course.every > 1:
             self._asked = None  # sampled for the span before
+        self._resting = False
         self._trace()
         self.fill()
 
@@ -265,7 +274,7 @@ class ProcessDetail(Reader):
 
     def _why_not(self) -> str:
         """Why the host is not asked, "" = it is."""
-        return ELSEWHERE if self._looks is None else NOT_NOW if self._moment != NOW else self._gone and f"the process has {self._gone}"
+        return ELSEWHERE if self._looks is None else NOT_NOW if self._moment != NOW else self._gone and f"the process: {self._gone}"
 
     def _told_of_now(self) -> Closer:
         why_not = self._why_not()

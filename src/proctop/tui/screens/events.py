@@ -126,6 +126,7 @@ class EventsScreen(Overlay[None]):
         self.dismiss()
         if app.deck.travels:
             app.seek(event.peak if event.peak == event.peak else event.start, event.key)
+            app.deck.stand()
         else:
             app.main.choose(event.key)
 

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from proctop.records import ProcKey
 from proctop.tui.keys import MAIN
-from proctop.tui.messages import Opened, SortBy, Sought
+from proctop.tui.messages import Moved, Opened, SortBy, Sought
 from proctop.tui.screens.arranging import Arranging
 from proctop.tui.screens.detail import ProcessDetail
 from proctop.tui.screens.groups import GroupsScreen
@@ -31,23 +31,33 @@ class MainScreen(Arranging):
     _grouping = Grouping()  # how groups were looked at last
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
-        deck = self.proctop.deck
-        find = [("F3", "Search", "search"), ("F4", "Filter", "filter")]
-        view = [("F5", "List" if self.state.tree else "Tree", "tree"), ("F6", "Sort", "sort_menu")]
+        """What can be done now: with the selected process, with what narrows the view, with the moment shown."""
+        deck, picked = self.proctop.deck, self._table.cursor is not None and not self._table.exited
+        narrowed = bool(self._found or self.state.query is not None or self.state.user)
         hold = "Now" if deck.live and not deck.now else "Pause" if deck.live or deck.speed else "Play"
         held = ("Space", hold, "app.hold")
+        told, leave = ("F1", "Help", "help"), ("F10", "Quit", "app.quit")
+        undo = [("n", "Next", "next(1)")] * bool(self._found) + [("Esc", "All", "back")] * narrowed
+        why = [("Enter", "Why", "open")] * picked
+        find = [("F3", "Search", "search"), ("F4", "Filter", "filter")]
+        view = [("F5", "List" if self.state.tree else "Tree", "tree"), ("F6", "Sort", "sort_menu")]
         more = [("g", "Groups", "groups"), ("c", "Containers", "containers"), ("e", "Events", "app.events"), ("v", "Vitals", "app.vitals")]
-        leave = ("F10", "Quit", "app.quit")
+        more += [("F2", "Columns", "columns")]
         if deck.past:
             moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)"), (")", "Anomaly", "app.mark(1)"), ("b", "Time", "go")]
-            return [("F1", "Help", "help"), held, *moves, ("x", "Faster", "app.change_speed(1)"), *more, *find, *view, leave]
-        changing = (
-            [] if self.proctop.readonly else [("F9", "Signal", "signal"), ("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)")]
-        )
+            return [told, held, *undo, *why, *moves, ("x", "Faster", "app.change_speed(1)"), *more, *find, *view, leave]
+        changing = [("F9", "Signal", "signal"), ("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)")] * (not self.proctop.readonly)
+        judging = [("a", "Normal", "accept"), ("y", "Copy", "copy")]
         back = [("[", "Back", "app.step(-1)")] if deck.travels else []
-        return [("F1", "Help", "help"), *find, *view, *more, *changing, held, *back, leave]
+        if picked:
+            return [told, *undo, *why, *changing[:1], *judging, *find, *view, *changing[1:], held, *more, *back, leave]
+        return [told, *undo, *find, *view, *more, held, *back, leave]
 
     # messages
+
+    def on_moved(self, message: Moved) -> None:
+        super().on_moved(message)
+        self._footer.set_keys(self._keys())
 
     def on_opened(self, message: Opened) -> None:
         if self.shown is not None and (ended := departed.ending(self.shown, message.key)):
@@ -108,6 +118,10 @@ class MainScreen(Arranging):
     def _grouped(self, grouping: Grouping | None) -> None:
         """What was asked for last is where the next look begins."""
         self._grouping = grouping or self._grouping
+
+    def action_open(self) -> None:
+        """A click on the footer."""
+        self._table.action_open()
 
     def action_tree(self) -> None:
         self._look(tree=not self.state.tree)

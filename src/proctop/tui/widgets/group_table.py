@@ -92,10 +92,12 @@ class GroupTable(Lines, can_focus=True):
         if groups is None:
             return out
         cells = group_lines.body(groups, slots, self.top, self._room, glyphs=glyphs, names=self._names, found=self._found)
-        if not cells:
+        gone = group_lines.ended(groups, slots, self._room - len(cells), glyphs)
+        if not (cells or gone):
             out.append(line([Cell(f" {group_lines.nobody(groups, grouping)}", "soft")], total))
         for k, parts in enumerate(cells):
             out.append(line(parts, total, "cursor" if self.top + k == self.place else ""))
+        out += [line(parts, total) for parts in gone]
         return out
 
     def action_move(self, step: int) -> None:
