@@ -281,24 +281,27 @@ def _trials(place: Place) -> Mapping[str, Trial]:
 
 def _feeds(place: Place) -> Iterator[Check]:
     """Who tells what, and why not a better one."""
-    from proctop.fields import GROUPS
+    from proctop.fields import ORIGINS
 
     trials = _trials(place)
     asked = {"faults": place.source == "bpf" or place.memory, "memory calls": place.memory}
     price = {"faults": ("--source bpf or --bpf-memory", "page fault"), "memory calls": ("--bpf-memory", "system call")}
-    for group in GROUPS:
-        used = next((feed for feed in group.feeds if not trials[feed].why), "")
-        better = group.feeds[: group.feeds.index(used)] if used else group.feeds
-        lacking = "; ".join([*(f"not by {feed}: {trials[feed].why}" for feed in better), *filter(None, [used and trials[used].lacks])])
+    for origin in ORIGINS:
+        used = next((feed for feed in origin.feeds if not trials[feed].why), "")
+        better = origin.feeds[: origin.feeds.index(used)] if used else origin.feeds
+        partly = trials[used].lacks if used and origin.name in ("ends", "births") else ""
+        lacking = "; ".join(filter(None, [*(f"not by {feed}: {trials[feed].why}" for feed in better), partly]))
         command = next((trials[feed].command for feed in better if trials[feed].command), "").replace(
             "sudo proctop", f"sudo {place.program}"
         )
-        if used and not asked.get(group.name, True):
-            flags, event = price[group.name]
-            yield Check(group.name, _UNUSED, f"{group.help}, with {flags}", f"each {event} of the host would pay for it")
+        if used and not asked.get(origin.name, True):
+            flags, event = price[origin.name]
+            yield Check(origin.name, _UNUSED, f"{origin.help}, with {flags}", f"each {event} of the host would pay for it")
         else:
             state = _WORKS if not lacking else _LIMITED if used else _OFF
-            yield Check(group.name, state, group.help + (f": by {used}" if used else ""), lacking, command, vital=group.name == "numbers")
+            yield Check(
+                origin.name, state, origin.help + (f": by {used}" if used else ""), lacking, command, vital=origin.name == "numbers"
+            )
 
 
 def _history(place: Place) -> Iterator[Check]:

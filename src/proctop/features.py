@@ -158,11 +158,11 @@ def _publish(cur: Reading, values: Floats32, dt: float, where: Ints, active: Boo
 
 def _carried(values: Floats32, where: Ints) -> Floats32:
     """A copy of the columns ``where``; any for -1. Survivors keep their order, so a few runs of columns are all that is to be copied."""
-    begin = np.flatnonzero(np.diff(where, prepend=-2) != 1)
-    if begin.size > _RUNS:
+    begin = [0, *(np.flatnonzero((np.diff(where) != 1) | (where[:-1] < 0)) + 1).tolist()]
+    if len(begin) > _RUNS:
         return values.take(where, axis=1)
     out = np.empty((len(values), where.size), dtype=np.float32)
-    for a, b in zip(begin.tolist(), [*begin[1:].tolist(), where.size], strict=True):
+    for a, b in zip(begin[: where.size], [*begin[1:], where.size], strict=False):
         if where[a] >= 0:
             out[:, a:b] = values[:, where[a] : where[a] + b - a]
         else:

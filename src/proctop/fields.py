@@ -65,27 +65,6 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Quantities that come from one feed; ``feeds``: those that can tell them, best first."""
-
-    name: str
-    feeds: tuple[str, ...]
-    help: str
-
-
-GROUPS: tuple[Group, ...] = (
-    Group("numbers", (BPF, PROC), "cpu, memory, faults, io and state of processes"),
-    Group("ends", (BPF, RECORDS), "totals of processes at their end, and those that lived only for a moment"),
-    Group("births", (BPF, CONNECTOR), "processes born, programs run and processes ended, a second, and exit codes"),
-    Group("faults", (BPF,), "page faults in user mode and in the kernel apart"),
-    Group("memory calls", (BPF,), "bytes mapped, unmapped, and by which brk grew and shrank"),
-    Group("delays", (TASKSTATS,), "what one process has waited for, in its detail"),
-    Group("connections", (DIAGNOSTICS,), "sockets of one process, in its detail"),
-)
-"""Of processes; hosts and containers are told by procfs and cgroups alone."""
-
-
-@dataclass(frozen=True, slots=True)
 class Feature:
     """A rate or level of a process.
 
@@ -165,6 +144,31 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("vm_brk_shrink_bytes", _C, _BY, Cost.BPF, "bytes by which brk shrank the heap, with --bpf-memory"),
 )
 COUNTER: dict[str, int] = {c.name: i for i, c in enumerate(COUNTERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Quantities that come from one feed; ``feeds``: those that can tell them, best first."""
+
+    name: str
+    feeds: tuple[str, ...]
+    help: str
+
+
+def _feeds(counter: str) -> tuple[str, ...]:
+    return COUNTERS[COUNTER[counter]].feeds
+
+
+ORIGINS: tuple[Origin, ...] = (
+    Origin("numbers", _feeds("utime"), "cpu, memory, faults, io and state of processes"),
+    Origin("ends", (BPF, RECORDS), "totals of processes at their end, and those that lived only for a moment"),
+    Origin("births", (BPF, CONNECTOR), "processes born, programs run and processes ended, a second, and exit codes"),
+    Origin("faults", _feeds("user_faults"), "page faults in user mode and in the kernel apart"),
+    Origin("memory calls", _feeds("vm_mmap_bytes"), "bytes mapped, unmapped, and by which brk grew and shrank"),
+    Origin("delays", (TASKSTATS,), "what one process has waited for, in its detail"),
+    Origin("connections", (DIAGNOSTICS,), "sockets of one process, in its detail"),
+)
+"""Of processes; hosts and containers are told by procfs and cgroups alone."""
 
 _R, _W, _L = Kind.RATE, Kind.GROWTH, Kind.LEVEL
 _BPS, _PS = Unit.BYTES_PER_SECOND, Unit.PER_SECOND

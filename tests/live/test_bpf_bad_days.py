@@ -229,6 +229,12 @@ def proctop(*wrapper: str, flags: Sequence[str]) -> tuple[int, list[dict[str, An
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
+def without(*capabilities: str) -> Sequence[str]:
+    """Root, but not allowed everything."""
+    taken = ",".join(f"-{name}" for name in capabilities)
+    return ("setpriv", f"--bounding-set={taken}", f"--inh-caps={taken}")
+
+
 def behind(hide: str) -> Sequence[str]:
     return ("unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "sh")
 
@@ -243,9 +249,22 @@ def behind(hide: str) -> Sequence[str]:
         (nobody("net_admin", "sys_ptrace"), NOT_PERMITTED),
         (("prlimit", "--memlock=0"), "the limit of locked memory is too low: ulimit -l unlimited"),
         (nobody("bpf", "perfmon"), ""),
+        (without("bpf", "sys_admin"), "not permitted, even to root: a container, seccomp or kernel lockdown forbids bpf(2)"),
+        (without("sys_admin", "sys_ptrace", "net_admin"), ""),
         (("unshare", "-pf", "--mount-proc"), ""),
     ],
-    ids=["btf", "nobody", "perfmon lacks", "bpf lacks", "other capabilities", "memlock", "both", "pid namespace"],
+    ids=[
+        "btf",
+        "nobody",
+        "perfmon lacks",
+        "bpf lacks",
+        "other capabilities",
+        "memlock",
+        "both",
+        "root lacks",
+        "root suffices",
+        "pid namespace",
+    ],
 )
 def test_the_program_goes_on_with_procfs_and_says_why(wrapper: Sequence[str], why: str, require: Require) -> None:
     tried = subprocess.run([*wrapper, sys.executable, "-P", "-c", ""], capture_output=True, text=True, cwd="/")

@@ -378,12 +378,24 @@ def test_what_a_blocked_process_waits_in_is_told(by: str, opened: Open, tmp_path
             for _ in range(2000):
                 reading = read(source)
                 rows = np.flatnonzero(reading.pid == blocked.pid)
-                if rows.size and chr(int(reading.counters[COUNTER["state"], rows[0]])) == "D":
+                if rows.size and (told := reading.wchan.get(int(rows[0]))) is not None:
                     break
                 os.sched_yield()
-            told = reading.wchan.get(int(rows[0]))
+            assert chr(int(reading.counters[COUNTER["state"], rows[0]])) == "D"
         finally:
             pipe.write_text("")
     if by == "proc":
         source.close()
     assert told is not None and told.isprintable() and told not in ("", "0")
+
+
+def test_descriptors_are_counted_however_many_there_are(opened: Open) -> None:
+    source, _ = opened()
+    script = "import os, resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (9000, 9000))\n"
+    script += "fds = [os.open('/dev/null', 0) for _ in range(5000)]\nprint(flush=True)\nsys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        reading = read(source)
+        assert reading.counters[COUNTER["fds"], row_of(reading, child.pid)] == len(os.listdir(f"/proc/{child.pid}/fd")) > 5000
+        child.stdin.close()

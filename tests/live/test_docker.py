@@ -19,10 +19,16 @@ from typing import Any
 import pytest
 
 from fake_docker import FakeDocker
+from proctop.cgroups import cgroup_rates
 from proctop.containers.directory import Directory
 from proctop.containers.endpoints import Answer, Endpoint
 from proctop.containers.paths import resolve
-from proctop.records import Container
+from proctop.engine import Engine
+from proctop.kernel.host import Host
+from proctop.records import CgroupCounters, Container
+from proctop.restarts import Restarts
+from proctop.scoring.baseline import Baseline
+from proctop.sources.live import LiveSource
 
 IMAGE = "demo/app:1.0"
 SLEEP = ["/bin/busybox", "sleep", "1000"]
@@ -267,3 +273,39 @@ def test_podman_names_its_containers(require: Callable[[str, str], None]) -> Non
         service.stop()
         subprocess.run([*podman, "rm", "-af", "-t", "0"], capture_output=True, timeout=60, check=False)
         shutil.rmtree(place, ignore_errors=True)
+
+
+def test_a_container_is_held_to_its_limits_and_started_again(client: Any, directory: Directory) -> None:
+    loop = ["/bin/busybox", "sh", "-c", "while :; do :; done"]
+    config = client.create_host_config(network_mode="none", cpu_period=100_000, cpu_quota=20_000, mem_limit="64m")
+    cid = client.create_container(IMAGE, loop, name="held", host_config=config, stop_signal="SIGKILL")["Id"]
+    client.start(cid)
+    source, engine, restarts = LiveSource(Host.this(), names=directory), Engine(Baseline()), Restarts()
+    seen: list[tuple[float, CgroupCounters]] = []
+    again = []
+
+    def look() -> bool:
+        """Whether it is there, with its name."""
+        reading = source.read()
+        assert reading is not None
+        frame = engine.step(reading)
+        restarts.note(frame)
+        found = next((label for label in frame.batch.labels if label.container is not None and label.container.id == cid), None)
+        if found is None or found.container is None:
+            return False
+        seen.append((reading.mono, reading.cgroups[found.cgroup]))
+        again.append(restarts.of(found.container, reading.boot))
+        return found.container.name == "held"
+
+    try:
+        until(look)
+        until(lambda: look() and seen[-1][1].periods - seen[0][1].periods >= 10, why="no periods passed")
+        (since, before), (at, after) = seen[0], seen[-1]
+        rates = cgroup_rates(before, after, at - since)
+        assert rates.cpu_limit == 0.2 and rates.memory_limit == 64 << 20 and rates.oom_kills == 0
+        assert rates.throttled > 0.5 and rates.throttled_time > 0 and 0.05 < rates.cpu < 0.4 and 0 < rates.memory < 64 << 20
+        assert again[-1] == 0
+        client.restart(cid, timeout=0)
+        until(lambda: look() and again[-1] == 1, why="the restart was not seen")
+    finally:
+        source.close()

@@ -16,7 +16,7 @@ from proctop.view import about, chart, detail
 from proctop.view.about import Closer
 from proctop.view.cells import ASCII, UNICODE, line, width
 from proctop.view.chart import Scale, Span
-from proctop.view.detail import Portrait
+from proctop.view.portrait import ZOOMS, Portrait
 
 NUMBER = st.one_of(st.floats(allow_nan=True, allow_infinity=True, width=32), st.sampled_from([0.0, 1.0, 1e-30, 3e38, -1.0]))
 TEXT = st.text(max_size=40)
@@ -87,7 +87,7 @@ def test_joining_is_that_of_sets_of_moments(apart: list[float], some: list[int],
     st.lists(st.tuples(st.sampled_from(FEATURES), NUMBER, NUMBER, NUMBER, TEXT), max_size=3),
     st.integers(40, 130),
     st.integers(1, 50),
-    st.sampled_from(detail.ZOOMS),
+    st.sampled_from(ZOOMS),
     st.booleans(),
 )
 def test_any_process_is_drawn(

@@ -23,9 +23,9 @@ from proctop.scoring.baseline import Baseline
 from proctop.stream.packer import Packer
 from proctop.stream.reader import Reader
 from proctop.stream.seen import Record
-from proctop.view.detail import _often
 from proctop.view import table, values
 from proctop.view.cells import ASCII, UNICODE
+from proctop.view.prose import often
 from proctop.view.rows import Arranger, ViewState
 from traffic import MB, MS, Host
 
@@ -100,7 +100,7 @@ def texts(frame: Frame) -> Iterator[object]:
     for row in every.tolist():
         hourly = float(frame.scores.per_hour[row])
         if frame.scores.rank[row] >= table.NOTABLE:
-            yield row, "nan" if hourly != hourly else _often(hourly)
+            yield row, "nan" if hourly != hourly else often(hourly)
         yield row, table.level(frame, row), table.no_reason(frame, row), table.why_text(frame, row)
     yield as_table(frame, rows)
 
@@ -257,6 +257,6 @@ def test_json_still_says_how_often_by_chance(tmp_path: Path) -> None:
     (record,) = reread(tmp_path, [frame])
     assert record.seen is not None
     back = record.seen.scores.per_hour
-    assert _often(float(back[3])) == _often(float(frame.scores.per_hour[3]))
+    assert often(float(back[3])) == often(float(frame.scores.per_hour[3]))
     assert np.allclose(back[:3], frame.scores.per_hour[:3], rtol=0.1)
     assert np.isnan(back[4])

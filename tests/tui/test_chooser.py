@@ -121,7 +121,7 @@ async def test_layouts_are_saved_and_loaded_with_sort_and_theme(tmp_path: Path) 
 
 async def test_a_layout_is_named_in_the_palette_too() -> None:
     layouts = Layouts()
-    layouts.save("it's \"mine\"", Layout(("pid", "why"), "pid"))
+    layouts.save('it\'s "mine"', Layout(("pid", "why"), "pid"))
     app = scenes.app(layouts=layouts)
     async with app.run_test(size=(120, 40)) as pilot:
         app.show(scenes.frame())

@@ -147,9 +147,8 @@ async def test_the_new_are_told_three_keys_until_they_use_one(tmp_path: Path) ->
     async with app.run_test(size=(120, 40)) as pilot:
         app.show(scenes.frame())
         await pilot.pause()
-        assert lines(app, "#hint")[0].split() == (
-            "new here? ↓ select Enter why it stands out Space hold the view F1 all keys".split()
-        )
+        shown = " ".join(lines(app, "#hint")[0].split())
+        assert shown == "new here? ↓ select Enter why it stands out Space hold the view F1 all keys"
         await pilot.press("down")
         assert app.main.query_one(Hint).display
         await pilot.press("space")
@@ -217,3 +216,29 @@ async def test_m_without_a_terminal_of_ours_does_nothing() -> None:
         app.show(scenes.frame())
         await pilot.press("m")
         assert app.screen is app.main and app.main.query_one(ProcessTable).has_focus
+
+
+# themes
+
+
+async def test_a_theme_is_seen_before_it_is_chosen() -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(scenes.frame())
+        await pilot.press("ctrl+p", *"theme", "space", *"dracula")
+        await pilot.pause()
+        assert app.theme == "dracula"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.theme == "proctop"
+        await pilot.press("ctrl+p", *"theme")
+        await pilot.press("down", "down")
+        await pilot.pause()
+        seen = app.theme
+        assert seen != "proctop"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.theme == seen
+        await pilot.press("ctrl+p", *"tree", "enter")
+        await pilot.pause()
+        assert app.theme == seen and app.main.state.tree

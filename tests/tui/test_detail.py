@@ -23,7 +23,7 @@ from proctop.tui.screens.detail import WHY, ProcessDetail
 from proctop.tui.screens.menus import Choice
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.tui.widgets.tabs import Tabs
-from proctop.view.detail import ZOOMS
+from proctop.view.portrait import ZOOMS
 from scenes import Recorded
 
 STORY = stories.story()
@@ -69,17 +69,17 @@ def footer(screen: ProcessDetail) -> str:
 async def come(pilot: Pilot[int], screen: ProcessDetail, count: int) -> Course:
     """Wait until its course has so many points."""
     for _ in range(500):
-        if screen._course is not None and len(screen._course) >= count:
-            return screen._course
+        if screen.following.course is not None and len(screen.following.course) >= count:
+            return screen.following.course
         await pilot.pause(0.01)
-    raise AssertionError(len(screen._course or ()))
+    raise AssertionError(len(screen.following.course or ()))
 
 
 async def test_it_opens_with_what_is_there_and_the_past_comes() -> None:
     there = Past(STORY)
     there.gate.clear()
     async with opened(there=there) as (pilot, screen):
-        assert screen._course is not None and len(screen._course) == 1
+        assert screen.following.course is not None and len(screen.following.course) == 1
         assert "Writes 38 MB/s; usually 0–1.1 MB/s" in text(screen)
         there.gate.set()
         course = await come(pilot, screen, 140)
@@ -87,7 +87,7 @@ async def test_it_opens_with_what_is_there_and_the_past_comes() -> None:
         app = pilot.app
         assert isinstance(app, Proctop)
         app.show(STORY[-1])
-        assert len(screen._course) == len(course) + 1
+        assert len(screen.following.course) == len(course) + 1
 
 
 async def test_numbers_tab_and_the_mouse_open_tabs() -> None:
@@ -143,14 +143,14 @@ async def test_the_environment_is_read_on_request_only_and_forgotten() -> None:
         await pilot.pause(0.05)
         assert len(asked) == 2
         await pilot.press("4")
-        assert screen._environment == ""
+        assert screen.environment == ""
         await pilot.press("5")
         assert "REDIS_PASSWORD" not in text(screen)
         await pilot.press("enter")
         await pilot.pause(0.05)
         await pilot.press("escape")
         await pilot.pause(0.05)
-        assert screen._environment == ""
+        assert screen.environment == ""
 
 
 async def test_an_answer_that_comes_after_the_tab_was_left_is_not_kept() -> None:
@@ -165,7 +165,7 @@ async def test_an_answer_that_comes_after_the_tab_was_left_is_not_kept() -> None
         await pilot.press("5", "enter", "1")
         gate.set()
         await pilot.pause(0.1)
-        assert screen._environment == ""
+        assert screen.environment == ""
 
 
 async def test_files_are_looked_at_on_demand_and_again_with_a_key() -> None:
@@ -267,24 +267,24 @@ async def test_the_span_goes_from_ten_seconds_to_a_day() -> None:
         seen = []
         for _ in range(6):
             await pilot.press("w")
-            seen.append(screen._span)
+            seen.append(screen.following.span)
         assert seen == [600.0, 3600.0, 21_600.0, 86_400.0, 86_400.0, 86_400.0] and "24 h ago" in text(screen)
-        assert screen._asked is not None and screen._asked.begin <= STORY[-2].reading.wall - 86_400
+        assert screen.following._asked is not None and screen.following._asked.begin <= STORY[-2].reading.wall - 86_400
         for _ in range(8):
             await pilot.press("W")
-        assert screen._span == ZOOMS[0] == 10.0 and "10 s ago" in text(screen)
+        assert screen.following.span == ZOOMS[0] == 10.0 and "10 s ago" in text(screen)
 
 
 async def test_what_was_sampled_for_a_wide_span_gives_way_to_what_was_not() -> None:
     async with opened() as (pilot, screen):
         course = await come(pilot, screen, 100)
-        screen._course = replace(course, every=9)
+        screen.following.course = replace(course, every=9)
         await pilot.press("W")
         for _ in range(500):
-            if screen._course is not None and screen._course.every == 1:
+            if screen.following.course is not None and screen.following.course.every == 1:
                 break
             await pilot.pause(0.01)
-        assert screen._course is not None and screen._course.every == 1
+        assert screen.following.course is not None and screen.following.course.every == 1
 
 
 async def test_time_keys_move_it_and_space_holds() -> None:
@@ -294,9 +294,9 @@ async def test_time_keys_move_it_and_space_holds() -> None:
         assert isinstance(app, Proctop)
         await come(pilot, screen, 100)
         await pilot.press("left_square_bracket", "left_square_bracket")
-        while screen._frame.reading.wall > STORY[-4].reading.wall:
+        while screen.following.frame.reading.wall > STORY[-4].reading.wall:
             await pilot.pause(0.01)
-        assert screen._portrait_of(screen._row or 0).course.wall[-1] == screen._frame.reading.wall
+        assert screen.following.portrait(screen.following.row or 0).course.wall[-1] == screen.following.frame.reading.wall
         assert "told of now only" in (await on(pilot, screen, "3")) and "told of now only" in (await on(pilot, screen, "5"))
         await pilot.press("right_curly_bracket", "1")
         assert app.deck.now
@@ -315,15 +315,15 @@ async def test_far_from_what_is_known_the_past_is_asked_for_again() -> None:
     there = Past(STORY)
     async with opened(there=there) as (pilot, screen):
         await come(pilot, screen, 100)
-        before = screen._asked
+        before = screen.following._asked
         await pilot.press("left_curly_bracket")
-        while screen._frame.reading.wall != STORY[0].reading.wall:
+        while screen.following.frame.reading.wall != STORY[0].reading.wall:
             await pilot.pause(0.01)
         for _ in range(500):
-            if screen._asked is not None and before is not None and screen._asked.begin < before.begin:
+            if screen.following._asked is not None and before is not None and screen.following._asked.begin < before.begin:
                 break
             await pilot.pause(0.01)
-        assert screen._asked is not None and before is not None and screen._asked.begin < before.begin
+        assert screen.following._asked is not None and before is not None and screen.following._asked.begin < before.begin
 
 
 async def test_a_recording_tells_what_was_recorded() -> None:

@@ -308,6 +308,18 @@ async def test_space_holds_groups_as_it_holds_processes() -> None:
         assert lines(pilot, "#header")[0].endswith("  now ")
 
 
+@pytest.mark.parametrize(("key", "title"), [("e", "Events"), ("v", "Host vitals")])
+async def test_events_and_vitals_open_over_groups_and_leave_them_as_they_were(key: str, title: str) -> None:
+    async with running("g down down") as pilot:
+        await pilot.press(key)
+        opened = pilot.app.screen.TITLE
+        assert opened == title
+        pilot.app.show(boxes.frame(21))  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        assert the_table(pilot).cursor == ("report", None)
+        assert "23:13:41" in lines(pilot, "#header")[0]
+
+
 async def test_young_groups_warm_up_and_are_ordered_by_their_members() -> None:
     app = scenes.app()
     async with app.run_test(size=(120, 30)) as pilot:

@@ -15,10 +15,10 @@ from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
 from proctop.tui.commands import Palette
+from proctop.tui.screens.detail import ProcessDetail
+from proctop.tui.screens.help import Help
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.screens.menus import Choice, Confirm
-from proctop.tui.screens.help import Help
-from proctop.tui.screens.detail import ProcessDetail
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.view import table
 from proctop.view.panel import NOW
@@ -301,7 +301,7 @@ async def test_detail_tells_reasons_features_and_a_closer_look() -> None:
         said = screen.text(100)
         await pilot.press("2")
         text = "\n".join("".join(cell.text for cell in cells) for cells in (*said, *screen.text(100)))
-        for word in ("No activity for 40 s; usually ≤ 3 s", "cache", "redis:7.2", "a" * 64, "/data", "systemd 1", "31 MB resident"):
+        for word in ("No activity for 40 s; usually ≤ 3 s", "cache", "redis:7.2", "a" * 64, "/data", "systemd 1", "resident 31 MB"):
             assert word in text
         pilot.app.show(scenes.without(2200))  # type: ignore[attr-defined]
         await pilot.pause()

@@ -51,7 +51,7 @@ async def opened(pilot: Pilot[int], key: ProcKey) -> ProcessDetail:
     await pilot.press("enter")
     screen = app.screen
     assert isinstance(screen, ProcessDetail)
-    while screen._course is None or not screen._course.complete:
+    while screen.following.course is None or not screen.following.course.complete:
         await pilot.pause(0.01)
     return screen
 
@@ -96,7 +96,7 @@ async def test_picture_of_the_past(golden: Golden) -> None:
             app.show(frame)
         screen = await opened(pilot, stories.WORKER)
         await _press(pilot, ["left_parenthesis"])
-        while screen._frame.reading.wall != stories.FIRST + stories.WRONG + 4:
+        while screen.following.frame.reading.wall != stories.FIRST + stories.WRONG + 4:
             await pilot.pause(0.01)
         await pilot.pause(0.1)
         golden(app, "rewound-detail")

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 import scenes
 from frames import build
@@ -60,7 +61,6 @@ async def test_picture(golden: Golden, name: str, size: tuple[int, int], keys: s
             app.show(frame)
         await pilot.pause()
         await pilot.press(*keys.split())
-        app.clear_notifications()
         await pilot.pause()
         golden(app, name)
 
@@ -110,14 +110,14 @@ def upto(second: float) -> list[Frame]:
 
 
 @asynccontextmanager
-async def live(second: float, size: tuple[int, int] = (120, 32)) -> AsyncIterator[tuple[Pilot[int], Proctop]]:
+async def live(second: float, *, toasts: bool = False) -> AsyncIterator[tuple[Pilot[int], Proctop]]:
     """As if the demo were happening here and it were ``second``."""
     ring = Ring()
     frames = upto(second)
     for frame in frames:
         ring.write(frame)
     app = scenes.app(past=lambda: Player(Archive([ring])))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(120, 32), notifications=toasts) as pilot:
         for frame in frames[-130:]:
             app.show(frame)
         await pilot.pause()
@@ -134,19 +134,19 @@ def choose(app: Proctop, comm: str) -> None:
 
 async def test_walk_1_all_is_well(golden: Golden) -> None:
     async with live(DEBUGGING - 5) as (_, app):
-        app.clear_notifications()
         golden(app, "walk-1-calm")
 
 
 async def test_walk_2_an_alert_is_announced(golden: Golden) -> None:
-    async with live(DEBUGGING + 6) as (pilot, app):
+    async with live(DEBUGGING + 6, toasts=True) as (pilot, app):
+        while not app.screen.query(Toast):
+            await pilot.pause(0.01)
         await pilot.pause()
         golden(app, "walk-2-toast")
 
 
 async def test_walk_3_why(golden: Golden) -> None:
     async with live(DEBUGGING + 12) as (pilot, app):
-        app.clear_notifications()
         choose(app, "mailer")
         await pilot.press("enter")
         await pilot.pause()
@@ -159,7 +159,6 @@ async def test_walk_3_why(golden: Golden) -> None:
 
 async def test_walk_4_containers(golden: Golden) -> None:
     async with live(MINING + 12) as (pilot, app):
-        app.clear_notifications()
         await pilot.press("c")
         await pilot.pause()
         golden(app, "walk-4-containers")
@@ -167,7 +166,6 @@ async def test_walk_4_containers(golden: Golden) -> None:
 
 async def test_walk_5_events(golden: Golden) -> None:
     async with live(MINING + 12) as (pilot, app):
-        app.clear_notifications()
         await pilot.press("e")
         await pilot.pause()
         for _ in range(100):
@@ -177,7 +175,6 @@ async def test_walk_5_events(golden: Golden) -> None:
 
 async def test_walk_6_back_in_time(golden: Golden) -> None:
     async with live(MINING + 12) as (pilot, app):
-        app.clear_notifications()
         await pilot.press("left_curly_bracket")
         while app.deck.outlook is None or not app.deck.outlook.marks:
             await pilot.pause(0.02)
@@ -196,7 +193,7 @@ async def test_picture_of_the_demo(golden: Golden) -> None:
     app = scenes.app(live=False, past=lambda: player, tour=tour)
     app.deck.speed = 0.0
     async with app.run_test(size=(100, 30)) as pilot:
-        while app.main.shown is None or app.deck.outlook is None or len(app.deck.outlook.marks) < 2:
+        while app.main.shown is None or app.deck.outlook is None or not app.deck.outlook.marks:
             await pilot.pause(0.02)
         for _ in range(50):
             await pilot.pause(0.01)

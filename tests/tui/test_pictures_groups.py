@@ -47,6 +47,18 @@ async def test_picture(
         golden(app, name)
 
 
+async def test_picture_of_a_container_that_has_ended(golden: Callable[[Proctop, str], None]) -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show(boxes.frame(20))
+        left = [p for p in boxes.people() if p.container not in (boxes.JOB, boxes.WEB)]
+        for tick in (21, 33):
+            app.show(boxes.build(left, tick=tick, wall=1_700_003_600.0 + tick, cgroups=boxes.counters(tick)))
+        await pilot.press("c")
+        await pilot.pause()
+        golden(app, "containers-ended")
+
+
 async def test_picture_of_young_groups(golden: Callable[[Proctop, str], None]) -> None:
     app = scenes.app()
     async with app.run_test(size=(120, 30)) as pilot:

@@ -21,8 +21,8 @@ from proctop.stream import WriteFailed
 from proctop.tui.app import Proctop
 from proctop.tui.commands import Palette
 from proctop.tui.moments import Fetched
-from proctop.tui.screens.help import Help
 from proctop.tui.screens.detail import ProcessDetail
+from proctop.tui.screens.help import Help
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.tui.widgets.timeline import Timeline
 from scenes import Recorded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from frames import Proc, build
+from proctop import cgroups, records
 from proctop.cgroups import CgroupRates, CgroupWatch, cgroup_rates, together
 from proctop.records import CgroupCounters, HostInfo, Pressure, Reading
 
@@ -152,3 +154,7 @@ def test_removed_cgroups_are_forgotten() -> None:
     assert watch.rates("/1") is None
     rates = watch.rates("/0")
     assert rates is not None and rates.cpu == 1.0
+
+
+def test_examples() -> None:
+    assert [doctest.testmod(module).failed for module in (cgroups, records)] == [0, 0]

@@ -12,7 +12,7 @@ import pytest
 
 from proctop import doctor
 from proctop.doctor import Check, Place
-from proctop.fields import GROUPS
+from proctop.fields import ORIGINS
 from proctop.kernel.host import Host
 from proctop.sources import trial
 from proctop.sources.trial import Trial
@@ -152,7 +152,7 @@ def test_each_group_of_quantities_says_who_tells_it(tmp_path: Path, monkeypatch:
         assert checks[name].state == "works" and checks[name].finding.endswith(f": by {feed}") and not checks[name].why
     for name, flag in (("faults", "--source bpf or --bpf-memory"), ("memory calls", "--bpf-memory")):
         assert checks[name].state == "unused" and checks[name].finding.endswith(f", with {flag}") and checks[name].why
-    assert {group.name for group in GROUPS} <= set(checks)
+    assert {origin.name for origin in ORIGINS} <= set(checks)
 
 
 def test_what_is_asked_for_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,3 +292,19 @@ def test_what_the_ended_did_in_the_interval() -> None:
     for nothing in (replace(reading, ended=None), replace(reading, mono=first.mono), replace(reading, mono=first.mono + 99)):
         assert np.isnan(ends(first, nothing)).all() and ends(first, nothing).shape == did.shape
     assert np.isnan(ends(first, replace(reading, source="other"))[:, 0]).all()  # what was counted before means another thing
+
+
+def test_rows_may_change_places_around_a_birth() -> None:
+    host = Host()
+    for pid in (10, 11):
+        host.born(pid)
+    readings = [host.read()]
+    host.did(10, vctx=5)
+    readings.append(host.read())
+    readings.append(host.read())
+    host.born(12, age=-0.5, vctx=2)
+    host.shuffle([2, 0, 1])
+    readings.append(host.read())
+    batch = session(*readings)[-1]
+    assert batch.pid.tolist() == [12, 10, 11] and batch.prev.tolist() == [-1, 0, 1]
+    assert batch.values[FEATURE["vctx"]].tolist() == [4, 0, 0] and batch.values[FEATURE["idle_s"]].tolist() == [0, 2, 3]

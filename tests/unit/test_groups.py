@@ -49,6 +49,9 @@ def test_nearly_equal_groups_keep_their_places() -> None:
     assert named(arranged(frame(0, 3.0, 5.0, 3.2), arranger=arranger)) == ["p1", "p0", "p2"]
     assert named(arranged(frame(1, 3.25, 5.0, 3.1), arranger=arranger)) == ["p1", "p0", "p2"]
     assert named(arranged(frame(2, 3.0, 5.0, 9.0), arranger=arranger)) == ["p2", "p1", "p0"]
+    arranger = GroupArranger()
+    for tick, rank in enumerate((3.0, 3.05, 3.1)):  # a step that would leave the band of the other, were it not so small
+        assert named(arranged(frame(tick, 2.72, rank), arranger=arranger)) == ["p0", "p1"]
 
 
 def test_a_group_that_comes_or_goes_leaves_the_others() -> None:

@@ -47,9 +47,9 @@ def test_a_change_without_a_culprit_is_an_alarm_with_its_reason(changes: dict[st
 
 
 def test_a_host_that_goes_on_as_ever_is_left_alone() -> None:
-    for seed in range(3):
-        machine, watch = Machine(seed), HostWatch()
-        assert alarms(machine.run(watch, 1800)) == 0
+    """Two hours, so that its calm makes every odd reading rare."""
+    machine, watch = Machine(), HostWatch()
+    assert alarms(machine.run(watch, 7200)) == 0
 
 
 def test_a_new_way_of_life_is_adopted_and_a_short_burst_is_remembered() -> None:
@@ -57,10 +57,11 @@ def test_a_new_way_of_life_is_adopted_and_a_short_burst_is_remembered() -> None:
     scores = machine.run(watch, 900, interrupts=40_000.0)
     assert alarms(scores[:60]) and not alarms(scores[-60:])
     machine, watch = settled()
-    first = max(one.score for one in machine.run(watch, 4, switches=60_000.0))
-    machine.run(watch, 120)
-    second = max(one.score for one in machine.run(watch, 4, switches=60_000.0))
-    assert second < first
+    peaks = []
+    for _ in range(4):
+        peaks.append(max(one.score for one in machine.run(watch, 8, switches=60_000.0)))
+        machine.run(watch, 120)
+    assert peaks == sorted(peaks, reverse=True) and peaks[-1] < peaks[0] - 0.5
 
 
 def test_what_the_user_accepts_is_no_alarm_any_more() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proctop.fields import COUNTER, COUNTERS, Cost
+from proctop.fields import BPF, COUNTER, COUNTERS, PROC
 from proctop.kernel.host import Denied, Host, NotProcfs, Unreadable, Vanished
 from proctop.kernel.subject import Subject
 from proctop.kernel.words import MOST_STUCK, PATIENCE, Command, Words
@@ -75,8 +75,8 @@ def test_every_counter_in_its_unit(tree: ProcTree) -> None:
     )
     source = LiveSource(tree.host())
     reading = read(source)
-    found = {counter.name: value(reading, 7, counter.name) for counter in COUNTERS if counter.cost is not Cost.BPF}
-    assert np.isnan([value(reading, 7, counter.name) for counter in COUNTERS if counter.cost is Cost.BPF]).all()
+    found = {counter.name: value(reading, 7, counter.name) for counter in COUNTERS if PROC in counter.feeds}
+    assert np.isnan([value(reading, 7, counter.name) for counter in COUNTERS if counter.feeds == (BPF,)]).all()
     source.close()
     assert reading.key(row(reading, 7)) == ProcKey(7, 55)
     assert found == {

@@ -14,11 +14,12 @@ from proctop.course import join, moment
 from proctop.fields import FEATURE, FEATURES
 from proctop.inspection import Delays, Detail, Environment, Holdings, OpenFile, Socket
 from proctop.records import CgroupCounters, Course, Frame, Gap, ProcKey, Reason
-from proctop.view import about, chart, detail, holdings
+from proctop.view import about, chart, courses, detail, holdings
 from proctop.view.about import Closer
 from proctop.view.cells import ASCII, UNICODE, Cell
 from proctop.view.chart import Scale, Span
-from proctop.view.detail import Portrait
+from proctop.view.portrait import Portrait, usual
+from proctop.view.prose import sentence
 from proctop.view.threads import MOST, Threads
 
 NAN = float("nan")
@@ -79,7 +80,7 @@ def test_reasons_are_sentences_and_the_alert_is_told() -> None:
     ],
 )
 def test_every_reason_makes_a_sentence(reason: Reason, words: str) -> None:
-    assert detail.sentence(reason) == words
+    assert sentence(reason) == words
 
 
 def test_what_speaks_is_on_top_then_what_is_farthest_outside_and_what_rests_is_one_line() -> None:
@@ -105,7 +106,7 @@ def test_a_gap_says_why_features_are_not_known() -> None:
 
 def test_the_band_leaves_out_when_it_was_unusual_and_a_reason_says_its_own() -> None:
     p = portrait(stories.WORKER)
-    bands = detail.usual(p)
+    bands = usual(p)
     writes, cpu = FEATURE["wchar"], FEATURE["cpu"]
     assert (bands.low[writes], bands.high[writes]) == (0.0, 1.2e6)
     assert 0.04 <= bands.low[cpu] < bands.high[cpu] <= 0.12
@@ -115,14 +116,14 @@ def test_the_band_leaves_out_when_it_was_unusual_and_a_reason_says_its_own() -> 
 def test_the_young_are_held_against_others_of_their_name() -> None:
     p = portrait(stories.YOUNG)
     assert p.young and p.kin
-    bands = detail.usual(p)
+    bands = usual(p)
     rss = FEATURE["rss"]
     assert bands.low[rss] == bands.high[rss] == pytest.approx(3e7) and bands.against[rss] == "cohort"
     lines = drawn(p)
     assert any("of others named resize" in line for line in lines)
     assert sum("of others" in line for line in lines) == 3
     alone = replace(p, course=replace(p.course, kin=p.course.kin[:, :0]))
-    assert not alone.kin and "cohort" not in {k: v for k, v in detail.usual(alone).against.items() if k != FEATURE["cpu"]}.values()
+    assert not alone.kin and "cohort" not in {k: v for k, v in usual(alone).against.items() if k != FEATURE["cpu"]}.values()
     assert not portrait(stories.NODE).young
 
 
@@ -343,7 +344,7 @@ def test_hostile_names_stay_within_cells() -> None:
 
 
 def test_every_feature_has_a_name_of_its_own() -> None:
-    names = [detail._name(feature) for feature in FEATURES]
+    names = [courses._name(feature) for feature in FEATURES]
     assert len(set(names)) == len(names) and all(names) and max(map(len, names)) <= 15
 
 

@@ -212,11 +212,14 @@ class Probe:
         if subject.fds_denied:
             return NAN
         try:
-            path = f"{subject.path}/fd"
-            return float(self._host.size(path) if self._counts_fds else len(self._host.names(path)))
+            return self.descriptors(subject.path)
         except Denied:
             subject.fds_denied = True
             return NAN
+
+    def descriptors(self, path: str) -> float:
+        """How many are open in the process of this directory. Raises Unreadable."""
+        return float(self._host.size(f"{path}/fd") if self._counts_fds else len(self._host.names(f"{path}/fd")))
 
     def _assemble(self, found: list[_Raw], gone: list[Subject], denied: set[Subject], missed: list[Subject], failed: str) -> Probed:
         parsed = procfs.stat_many([raw.stat for raw in found]) if found else None

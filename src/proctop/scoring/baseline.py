@@ -62,7 +62,7 @@ class Baseline:
 
     def accept(self, key: ProcKey) -> None:
         if self._batch is not None:
-            row = np.flatnonzero((self._batch.pid == key.pid) & (self._batch.start == key.start))
+            row = ((self._batch.pid == key.pid) & (self._batch.start == key.start)).nonzero()[0]
             self._memory.lives.accepted[self._memory.slots[row]] = True
             self._memory.lives.novel[self._memory.slots[row]] = 0
             self._memory.lives.calm[self._memory.slots[row]] = 0
@@ -122,18 +122,18 @@ class Baseline:
             moved |= known & (now != then.take(batch.prev, axis=1)).any(axis=0)
         due = lives.due[slots] <= self._memory.reading
         blank = lives.book[slots] < 0
-        counted = np.flatnonzero(there & due & blank & ~moved)
+        counted = (there & due & blank & ~moved).nonzero()[0]
         if counted.size:
             self._memory.settle(slots[counted], batch.prev[counted], before)
             lives.due[slots[counted]] = self._memory.settle_at(slots[counted])
-        return np.flatnonzero(there & (moved | (~blank & (due | (not self._lazy)))))
+        return (there & (moved | (~blank & (due | (not self._lazy))))).nonzero()[0]
 
     def _evaluate(self, batch: Batch, before: Batch, rows: Index) -> tuple[Floats32, Floats32]:
         """Score and learn ``rows``. Their evidence float32[m, 33], and what their channels measured float32[m, 30]."""
         lives, slots = self._memory.lives, self._memory.slots[rows]
         place = batch.prev[rows]
         self._memory.settle(slots, place, before)
-        blank = np.flatnonzero(lives.book[slots] < 0)
+        blank = (lives.book[slots] < 0).nonzero()[0]
         if blank.size:
             self._memory.open(slots[blank], place[blank], before)
         self._memory.rename(batch, before, rows)
@@ -162,7 +162,7 @@ class Baseline:
             lives.novel[slots] = np.where(news < OLD_NEWS, 0, news)
         out = (score > EXCURSION) | (e[:, IDLE] > EXCURSION_IDLE) | ((score > EXCURSION_NEW) & (lives.novel[slots] > 0))
         self._learn(slots, mature, out, bins(step), batch.dt)
-        lives.score[slots] = excuse(lives, slots, score, out, np.nan_to_num(values[:, IDLE]), batch.dt)
+        lives.score[slots] = excuse(lives, slots, score, out, np.fmax(values[:, IDLE], 0), batch.dt)
         return e, measured
 
     def _advance(self) -> None:
@@ -178,7 +178,7 @@ class Baseline:
         lives.due[slots] = self._memory.reading + 1
         still = lives.lull[slots] | (measured[:, IDLE] > 0)
         settled = (lives.n[slots] >= SLOW_SPAN) & (lives.out[slots] == 0) & (lives.kept[slots] == 0) & (lives.novel[slots] == 0)
-        calm = np.flatnonzero(still & settled & (lives.retry[slots] <= self._memory.reading))
+        calm = (still & settled & (lives.retry[slots] <= self._memory.reading)).nonzero()[0]
         slots = slots[calm]
         wait, score = sleep(self._memory, self._tails, slots, e[calm], measured[calm], dt)
         lives.due[slots] = self._memory.reading + wait
@@ -219,7 +219,7 @@ class Baseline:
 
     def _why(self, batch: Batch, scores: Scores, rows: Index, e: Floats32, measured: Floats32, most: int) -> dict[int, tuple[Reason, ...]]:
         """Reasons of the highest of the rows that were looked at."""
-        rank = np.nan_to_num(scores.rank[rows])
-        at = np.flatnonzero(rank >= NOTABLE)
+        rank = np.fmax(scores.rank[rows], 0)
+        at = (rank >= NOTABLE).nonzero()[0]
         at = at[np.argsort(-rank[at], kind="stable")[:most]]
         return self._explainer.step(batch, self._memory, rows[at], e[at], measured[at])

@@ -39,8 +39,8 @@ def excuse(lives: Lives, slots: Ints, score: Floats32, out: Bools, idle: Floats3
     silent = idle > 0
     client = lives.client[slots] & silent
     lives.client[slots] = client
-    suspects = np.flatnonzero(silent & (score > _NOTABLE) & ~client)
-    loud = np.flatnonzero(out & ~silent) if suspects.size else suspects
+    suspects = (silent & (score > _NOTABLE) & ~client).nonzero()[0]
+    loud = (out & ~silent).nonzero()[0] if suspects.size else suspects
     if loud.size:
         began = lives.out[slots[loud]] / np.float32(dt)
         for i in suspects.tolist():

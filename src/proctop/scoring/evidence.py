@@ -81,7 +81,7 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
     silent = lives.kernel[slots]  # kernel threads hand work to each other: that one has none says nothing
     needed[silent, IDLE] = False
     needed[silent, UPPER:] = False
-    pairs = np.flatnonzero(needed)
+    pairs = needed.ravel().nonzero()[0]
     out = np.zeros(asked.size, dtype=np.float32)
     steps = asked.reshape(-1)
     cohort_rows = lives.cohort[slots] * 2 + mature
@@ -95,7 +95,7 @@ def evidence(memory: Memory, tails: Floats32, slots: Ints, mature: Ints, step: S
         own = books[row] * CHANNELS + channel
         n = lives.mass.reshape(-1)[own]
         group = container_rows[row]
-        near = np.flatnonzero((group >= 0) & (j < UPPER) & (n < _CONTAINER_UNTIL))
+        near = ((group >= 0) & (j < UPPER) & (n < _CONTAINER_UNTIL)).nonzero()[0]
         if near.size:
             at = group[near] * CHANNELS + channel[near]
             g[near] = (_dot(containers.hist, at, kernel[near]) + _GROUP * g[near]) / (containers.mass.reshape(-1)[at] + _GROUP)

@@ -52,16 +52,16 @@ def keep(lives: Lives, slots: Ints, out: Bools, own: Floats32, bins: Steps, dt: 
     calm = np.where(out, 0, lives.calm[slots] + 1)
     lives.calm[slots] = calm
     kept = lives.kept[slots]
-    busy = np.flatnonzero((out & (own > _YOUNG)) | (kept > 0))
+    busy = ((out & (own > _YOUNG)) | (kept > 0)).nonzero()[0]
     if not busy.size:
         return slots[:0], bins[:0]
     slots, out, bins, calm, kept = slots[busy], out[busy], bins[busy], calm[busy], kept[busy]
     since = np.where(kept > 0, lives.kept_for[slots] + np.float32(dt), np.float32(0))
-    store = np.flatnonzero(out & (kept < EXCURSIONS_KEPT) & (since <= _BURST))
+    store = (out & (kept < EXCURSIONS_KEPT) & (since <= _BURST)).nonzero()[0]
     lives.held[lives.book[slots[store]], kept[store]] = bins[store]
     kept[store] += 1
     expired = since > _BURST
-    due = np.flatnonzero((calm >= _CALM) & ~expired & (kept > 0) & (kept <= EXCURSIONS_KEPT))
+    due = ((calm >= _CALM) & ~expired & (kept > 0) & (kept <= EXCURSIONS_KEPT)).nonzero()[0]
     again = np.repeat(slots[due], kept[due])
     held = [lives.held[lives.book[slots[j]], : kept[j]] for j in due.tolist()]
     kept[expired] = _CLOSED
@@ -82,7 +82,7 @@ def learn(lives: Lives, books: Ints, counts: Counts) -> None:
 def forget(lives: Lives, books: Ints, more: Floats32) -> None:
     """Fade histories that grew long, by a tenth or by what it takes, so that ``more`` float32[m] samples, :data:`MOST` at most, fit in."""
     mass = lives.mass[books].max(axis=1)
-    long = np.flatnonzero(mass + more > _LONG)
+    long = (mass + more > _LONG).nonzero()[0]
     if long.size:
         fade = np.minimum(_FADE, (_LONG - more[long]) / mass[long])
         lives.hist[books[long]] = np.rint(lives.hist[books[long]] * fade[:, None, None]).astype(np.uint16)

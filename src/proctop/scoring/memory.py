@@ -54,7 +54,7 @@ class Memory:
             return old[:0]
         stayed = np.zeros(old.size, dtype=np.bool_)
         stayed[batch.prev[known]] = True
-        left = np.flatnonzero(~stayed)
+        left = (~stayed).nonzero()[0]
         gone = old[left]
         if left.size and before is not None:
             self.settle(gone, left, before)
@@ -62,7 +62,7 @@ class Memory:
             self.containers.leave(lives.container[gone][lives.container[gone] >= 0])
         slots = np.empty(batch.prev.size, dtype=np.int64)
         slots[known] = old[batch.prev[known]]
-        new = np.flatnonzero(~known)
+        new = (~known).nonzero()[0]
         slots[new] = fresh = lives.take(new.size)
         self.meet(batch, new, fresh)
         for slot, row in zip(fresh.tolist(), new.tolist(), strict=True):
@@ -146,7 +146,7 @@ class Memory:
         """Teach groups, and own histories, the silence of ``slots`` up to the reading before, in which they were rows ``place``."""
         lives = self.lives
         k = self.reading - 1 - lives.seen[slots]
-        late = np.flatnonzero(k > 0)
+        late = (k > 0).nonzero()[0]
         if not late.size:
             return
         slots, place, k = slots[late], place[late], k[late]
@@ -155,10 +155,10 @@ class Memory:
         slow = np.where(books[:, None] >= 0, lives.slow[books], 0) if len(lives.slow) else np.zeros((k.size, SLOW_FROM.size), np.float32)
         counts = silence(values, slow, lives.idle[slots], k)
         self.teach(slots, (lives.n[slots] + k > YOUNG).astype(np.int64), counts)
-        kept = np.flatnonzero(books >= 0)
+        kept = (books >= 0).nonzero()[0]
         some = np.minimum(k, MOST).astype(np.float32)
         forget(lives, books[kept], some[kept])
-        own = counts.only(np.flatnonzero(books[counts.row] >= 0))
+        own = counts.only((books[counts.row] >= 0).nonzero()[0])
         learn(lives, books, own._replace(weight=own.weight * (some / k).astype(np.float32)[own.row]))
         lives.slow[books[kept]] = slow[kept] * np.power(np.float32(1 - 1 / SLOW_SPAN), k[kept, None])
         lives.n[slots] += k
@@ -170,7 +170,7 @@ class Memory:
         lives = self.lives
         lives.open_books(slots)
         n = np.minimum(lives.n[slots] - SETTLED, DORMANT)
-        long = np.flatnonzero(n > 0)
+        long = (n > 0).nonzero()[0]
         if long.size:
             nothing = np.zeros((long.size, SLOW_FROM.size), dtype=np.float32)
             values = before.values[: len(FAST)].take(place[long], axis=1)

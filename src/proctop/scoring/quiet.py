@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
 def sample(b: Steps, weight: Floats32) -> Counts:
     """One sample each: bins uint8[m, 30] with weight [m]."""
-    have = np.flatnonzero(b.reshape(-1) != MISSING)
+    have = (b.reshape(-1) != MISSING).nonzero()[0]
     row, channel = np.divmod(have, CHANNELS)
     return Counts(row, channel, b.reshape(-1)[have].astype(np.int64), weight[row])
 
@@ -65,8 +65,8 @@ def silence(values: Floats32, slow: Floats32, idle: Floats32, k: Ints) -> Counts
         above = np.floor((np.log(slow[row, at].astype(float))[:, None] - _LOG_EDGES[at]) / _DECAY)
         below = k[row, None] - np.clip(above, 0, k[row, None])
         parts.append(_spread(row, at + len(FAST), below, k[row]))
-    row = np.flatnonzero(known[IDLE])
-    begin, end = np.nan_to_num(idle[row].astype(float)), values[IDLE, row].astype(float)
+    row = known[IDLE].nonzero()[0]
+    begin, end = np.fmax(idle[row].astype(float), 0), values[IDLE, row].astype(float)
     pace = np.maximum((end - begin) / np.maximum(k[row], 1), 1e-9)
     below = np.clip(np.ceil((EDGES - begin[:, None]) / pace[:, None] - 1e-6) - 1, 0, k[row, None])
     parts.append(_spread(row, np.full(row.size, IDLE), below, k[row]))

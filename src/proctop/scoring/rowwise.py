@@ -20,8 +20,8 @@ from proctop.scoring.models import Models, score_and_learn
 from proctop.scoring.slots import Slots
 from proctop.scoring.surprise import Surprise
 
-RATES: tuple[str, ...] = tuple(f.name for f in SCORED if f.kind is not Kind.LEVEL)
-"""What models are given unless told otherwise: what a process did in the interval, not how large it is."""
+RATES: tuple[str, ...] = tuple(f.name for f in SCORED if f.kind is not Kind.LEVEL and f.name != "run_wait")
+"""What models are given unless told otherwise: what a process did in the interval, not how large it is or how long others made it wait."""
 
 WARM_UP = 30
 """Readings before a score means anything."""

@@ -34,8 +34,8 @@ def sleep(memory: Memory, tails: Floats32, slots: Ints, e: Floats32, measured: F
     lives = memory.lives
     wait = np.ones(slots.size, dtype=np.int64)
     expected = np.zeros(slots.size, dtype=np.float32)
-    ahead = _usual_for(lives, slots, np.nan_to_num(np.minimum(measured[:, IDLE], _LONGEST)), dt)
-    some = np.flatnonzero(ahead)
+    ahead = _usual_for(lives, slots, np.fmax(np.minimum(measured[:, IDLE], _LONGEST), 0), dt)
+    some = ahead.nonzero()[0]
     if not some.size:
         return wait, expected
     ahead = ahead[some]

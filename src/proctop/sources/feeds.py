@@ -200,8 +200,9 @@ class Processes:
 
     def give_up(self) -> None:
         """Look no further. From any thread."""
-        if self._search is not None:
-            self._search.close()
+        search = self._search
+        if search is not None:
+            search.close()
 
     def close(self) -> None:
         """Let go of descriptors, and of the kernel."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from proctop.containers.paths import Place
@@ -20,7 +22,7 @@ from proctop.sources.told import SEAM, TIMES, Told, as_columns
 
 _OVERDUE = 1.0  # seconds after the end of a process in which the kernel should have let go of it
 _MOST_PLACES = 4096
-_PPID, _THREADS, _UTIME, _STIME = (COUNTER[name] for name in ("ppid", "threads", "utime", "stime"))
+_PPID, _THREADS, _UTIME, _STIME, _FDS = (COUNTER[name] for name in ("ppid", "threads", "utime", "stime", "fds"))
 _IDS, _WORDS, _CGROUPS = 4, slice(0, 2), slice(2, 4)
 _WORKER = b"kworker/"
 
@@ -108,6 +110,7 @@ class TaskTable(Rows):
         told, self._told = self._told, []
         tasks.counters[TIMES] -= tasks.counters[TIMES] % GRAIN
         tasks.counters[EXTRA_ROWS] = tasks.extra
+        self._count_descriptors(tasks)
         key = _key(tasks.pid, tasks.start)
         ended = np.concatenate([_key(events.exits.pid, events.exits.start) for events in told])
         row, known = self._find(key)
@@ -141,6 +144,13 @@ class TaskTable(Rows):
             ended=totals,
             happened=self._happened if self._tells else _NOT_TOLD,
         )
+
+    def _count_descriptors(self, tasks: Tasks) -> None:
+        """Of processes that once had thousands the kernel's program does not count them: procfs does."""
+        fds = tasks.counters[_FDS]
+        for at in np.isnan(fds).nonzero()[0].tolist():
+            with suppress(Unreadable):
+                fds[at] = self.probe.descriptors(f"{self._host.proc}/{tasks.pid[at]}")
 
     def _find(self, key: Ints) -> tuple[Index, Bools]:
         """The row of each process, any where there is none; and whether there is."""
@@ -267,7 +277,7 @@ class TaskTable(Rows):
         """(field, counter, why it is missing where it is)."""
         return (
             ("io", "rchar", "kernel without CONFIG_TASK_IO_ACCOUNTING"),
-            ("fd", "fds", "descriptors are not counted where there is room for more than 4,096"),
+            ("fd", "fds", "counting descriptors of processes that had thousands of them is refused: needs root (CAP_SYS_PTRACE)"),
             ("schedstat", "wait_ns", "kernel without CONFIG_SCHED_INFO"),
             ("blkio_delay", "blkio_delay", "delay accounting is off: sysctl kernel.task_delayacct=1 (tasks started after it)"),
         )

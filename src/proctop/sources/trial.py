@@ -18,7 +18,7 @@ class Trial(NamedTuple):
 
 
 def try_all(host: Host) -> Mapping[str, Trial]:
-    """Every feed but procfs, by the names that :data:`proctop.fields.GROUPS` has for them. Takes a quarter of a second."""
+    """Every feed but procfs, by the names that :data:`proctop.fields.ORIGINS` has for them. Takes a quarter of a second."""
     return {name: attempt(host) for name, attempt in _ATTEMPTS.items()}
 
 

@@ -10,10 +10,12 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from textual import events
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 
 from proctop.fields import COLUMNS
 from proctop.tui.keys import MAIN, called, named
+from proctop.tui.messages import Pointed
 from proctop.tui.screens.menus import Choice
 from proctop.tui.widgets.menu import Item
 from proctop.view.cells import Cell
@@ -59,11 +61,22 @@ class Palette(Choice, inherit_bindings=False):
     def __init__(self, items: Iterable[Item]) -> None:
         self._all = tuple(items)
         super().__init__("", self._all, letters=False)
-        self._text = ""
+        self._text = self._theme = ""
 
     def on_mount(self) -> None:
         super().on_mount()
+        self._theme = self.app.theme
         self._narrow("")
+
+    def on_pointed(self, message: Pointed) -> None:
+        """A theme is seen before it is chosen."""
+        name = message.value.removeprefix("theme('").removesuffix("')")
+        if self.app.screen is self:
+            self.app.theme = name if name in self.app.available_themes else self._theme
+
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        self.app.theme = self._theme  # whoever chooses one sets it again
+        return super().dismiss(result)
 
     def on_key(self, event: events.Key) -> None:
         if event.is_printable and event.character:

@@ -43,6 +43,14 @@ class Chosen(Message):
         self.value = value
 
 
+class Pointed(Message):
+    """The cursor of a menu stands on another item."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self.value = value
+
+
 class MomentReady(Message, bubble=False):
     """The transport holds something new, as :class:`FrameReady` says of the feed."""
 

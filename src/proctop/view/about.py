@@ -11,8 +11,7 @@ from proctop.fields import COUNTER
 from proctop.inspection import Delays, Detail
 from proctop.records import CgroupCounters, Frame, Label
 from proctop.view import values
-from proctop.view.cells import Cell
-from proctop.view.detail import Text, labelled
+from proctop.view.prose import Text, heading, labelled
 from proctop.view.units import count, cpu_time, duration, percent, size
 
 NAN = float("nan")
@@ -37,10 +36,6 @@ class Closer:
     words: str = ""
     detail: Detail | None = None
     before: Detail | None = None
-
-
-def heading(text: str) -> Text:
-    return [[Cell("")], [Cell(f" {text}", "strong")]]
 
 
 def text(frame: Frame, row: int, columns: int, closer: Closer, earlier: tuple[float, CgroupCounters] | None) -> Text:

@@ -17,6 +17,10 @@ MOST = 1000
 """Events that are remembered beside those that the past tells of."""
 
 
+MOST_MARKS = 5000
+"""Events that the past tells of, as far as they are listed."""
+
+
 class Mark(Protocol):
     """What an index of the past tells of an event: :class:`proctop.stream.summary.Mark`."""
 
@@ -78,6 +82,8 @@ class Chronicle:
 
     def __init__(self) -> None:
         self._events: dict[tuple[ProcKey, float], AlertEvent] = {}
+        self._marks: Sequence[Mark] = ()
+        self._marked: list[Event] = []
 
     def learn(self, alerts: Iterable[AlertEvent]) -> list[AlertEvent]:
         """Take those of a frame; those that nobody had heard of, oldest first."""
@@ -92,9 +98,11 @@ class Chronicle:
         return new[::-1]
 
     def events(self, marks: Sequence[Mark] = ()) -> list[Event]:
-        """All of them and, where the past is at hand, those it tells of."""
-        known = {name: Event.of(event) for name, event in self._events.items()}
-        return [*known.values(), *(Event.marked(mark) for mark in marks if (mark.key, mark.wall) not in known)]
+        """All of them and, where the past is at hand, the latest of those that it tells of."""
+        if self._marks is not marks:
+            self._marks, self._marked = marks, [Event.marked(mark) for mark in marks[-MOST_MARKS:]]
+        rest = [event for event in self._marked if (event.key, event.start) not in self._events]
+        return [*map(Event.of, self._events.values()), *rest]
 
 
 @dataclass(frozen=True, slots=True)

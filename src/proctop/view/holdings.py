@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from proctop.inspection import Environment, Holdings, OpenFile, Socket
-from proctop.view.about import heading
 from proctop.view.cells import Cell, Glyphs, fit
-from proctop.view.detail import Text, labelled
+from proctop.view.prose import Text, heading, labelled
 from proctop.view.units import duration, size
 
 MOST = 1000

@@ -7,7 +7,7 @@ import numpy as np
 from proctop.fields import COUNTER
 from proctop.records import Floats, Index, Ints, Reading, ThreadTable
 from proctop.view.cells import Cell, Glyphs, bar, fit
-from proctop.view.detail import Text
+from proctop.view.prose import Text
 from proctop.view.units import count, cpu_time, percent
 
 MOST = 500

@@ -14,7 +14,7 @@ from proctop.hosttables import processes, with_processes
 from proctop.hostwatch import WARM_UP, HostWatch, amount, between
 from proctop.records import HOST, Floats32, Frame, HostRates, HostScores, Vital, Vitals
 from proctop.view import sparkline
-from proctop.view.cells import Cell, Glyphs, bar, fit
+from proctop.view.cells import Cell, Glyphs, bar, fit, width
 from proctop.view.table import FULL, NOTABLE
 
 NAN = float("nan")
@@ -156,13 +156,9 @@ def _groups(
         if not rows:
             continue
         head = f" {TITLES[group]} {entity}".rstrip()
+        size = min(width(glyphs.plain(head)), total)
         if entity and not taste.unusual and not _moved(rows, shown.names, history):
-            out.append(
-                [
-                    Cell(fit(head, min(len(head), total), glyphs), "strong"),
-                    Cell(fit("  nothing moves", max(0, total - len(head)), glyphs), "faint"),
-                ]
-            )
+            out.append([Cell(fit(head, size, glyphs), "strong"), Cell(fit("  nothing moves", total - size, glyphs), "faint")])
             continue
         out.append([Cell(fit(head, total, glyphs), "strong")])
         out += [_row(i, shown, scores, history[i], memory, total, glyphs) for i in rows]

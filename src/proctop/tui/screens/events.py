@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from proctop.export import alerts
 from proctop.outfile import Unwritable
 from proctop.records import Frame
 from proctop.tui.keys import TIME
@@ -189,6 +188,8 @@ class EventsScreen(Overlay[None]):
 
     def action_write(self) -> None:
         if self._shown():
+            from proctop.export import alerts
+
             self._prompt.ask(EXPORT, "events.csv", EXPORT_HINT, alerts.wrong)
         else:
             self.proctop.tell("there is no event to write", failed=True)
@@ -198,6 +199,8 @@ class EventsScreen(Overlay[None]):
         threading.Thread(target=self._write, args=(path, events), name="events", daemon=True).start()
 
     def _write(self, path: str, events: Sequence[Event]) -> None:
+        from proctop.export import alerts
+
         try:
             alerts.write(path, events)
             said, failed = f"{len(events)} event{'s' * (len(events) != 1)} written to {path}", False

@@ -147,7 +147,7 @@ class GroupsScreen(Overlay[Grouping]):
             ("F3", "Search", "search"),
             ("F4", "Filter", "filter"),
             ("F6", "Sort", "sort_menu"),
-            ("Space", "Hold", "app.hold"),
+            ("Space", "Hold" if self.proctop.deck.live else "Play", "app.hold"),
             ("Esc", "Back", "back"),
         ]
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
-from proctop.tui.messages import Chosen
+from proctop.tui.messages import Chosen, Pointed
 from proctop.tui.widgets.lines import Lines
 from proctop.view.cells import Cell, Line, fit, line
 
@@ -50,6 +50,8 @@ class Menu(Lines, can_focus=True):
         self.items, self.place, self.top = tuple(items), 0, 0
         self.refresh(layout=True)
         self.redraw()
+        if items:
+            self.post_message(Pointed(items[0].value))
 
     @property
     def widest(self) -> int:
@@ -74,6 +76,8 @@ class Menu(Lines, can_focus=True):
     def action_move(self, step: int) -> None:
         self.place = max(0, min(self.place + step, len(self.items) - 1))
         self.redraw()
+        if self.items:
+            self.post_message(Pointed(self.items[self.place].value))
 
     def _edge(self, k: int, rows: int) -> str:
         """A mark where the items go on beyond the first or the last row."""
