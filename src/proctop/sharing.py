@@ -70,7 +70,7 @@ class Sharing:
         self._lock = threading.Lock()  # a view and an export may roll up at once
 
     def of(self, labels: Sequence[Label]) -> tuple[list[Name], Ints]:
-        """The groups of ``labels`` in the order in which they were met, and the group of each label int64[n], -1 = in none."""
+        """The groups of ``labels`` in the order of their first members, and the group of each label int64[n], -1 = in none."""
         last, found = self._last
         if labels is last:
             return found
@@ -86,6 +86,7 @@ class Sharing:
             first = np.full(len(met.groups) + 1, -1, dtype=np.int64)
             first[codes[::-1]] = np.arange(len(labels))[::-1]
             present = np.flatnonzero(first[:-1] >= 0)
+            present = present[np.argsort(first[present])]
             names = [met.named[id(labels[i])] for i in first[present].tolist()]  # as it is called now, which in a replay may be earlier
         place = np.full(len(met.groups) + 1, -1, dtype=np.int64)  # the last one is that of those in no group
         place[present] = np.arange(present.size)

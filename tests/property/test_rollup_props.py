@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 
 from frames import Proc, build
 from proctop.engine import Engine
-from proctop.fields import FEATURE, SCHEMA
-from proctop.records import Container, Frame, Reading
+from proctop.fields import COUNTER, FEATURE, SCHEMA
+from proctop.records import Container, Exit, Frame, Label, ProcKey, Reading
 from proctop.rollup import BY, roll_up
 from proctop.scoring.baseline import Baseline
 from traffic import MS, Host
@@ -96,3 +98,40 @@ def test_the_order_of_processes_does_not_matter_to_groups(seed: int) -> None:
             one, two = (dict(zip(frame.groups[by].keys, frame.groups[by].rank.tolist(), strict=True)) for frame in (a, b))
             assert one.keys() == two.keys()
             np.testing.assert_allclose(list(one.values()), [two[key] for key in one], atol=5e-2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_readings_give_finite_scores_of_groups_and_crowds(data: st.DataObject) -> None:
+    host, engine = Host(hints=data.draw(st.booleans())), Engine(Baseline())
+    engine.watch("command")
+    wild = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-1, 10**12).map(float))
+    alive: list[int] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for t in range(45):
+            if data.draw(st.integers(0, 2)) == 0:
+                box = data.draw(st.sampled_from(["", "a" * 64, "b" * 64]))
+                host.born(100 + t, data.draw(st.sampled_from(["a", "b1", ""])), age=data.draw(st.sampled_from([-0.5, 50.0])), container=box)
+                alive.append(100 + t)
+            if alive and data.draw(st.integers(0, 5)) == 0:
+                host.gone(alive.pop())
+            if alive:
+                host.now(data.draw(st.sampled_from(alive)), **{data.draw(st.sampled_from(sorted(COUNTER))): data.draw(wild)})
+            reading = host.read(data.draw(st.sampled_from([1.0, 1.0, 1.0, 0.25, 100.0, -1.0])))
+            n = data.draw(st.integers(0, 2))
+            start = round((reading.boot - 0.2) * 100)
+            exits = tuple(
+                Exit(ProcKey(9000 + k, start), data.draw(st.sampled_from([100, 7])), Label("x", container=Container("a" * 64)))
+                for k in range(n)
+            )
+            ended = np.full((len(COUNTER), n), data.draw(wild)) if data.draw(st.booleans()) else None
+            frame = engine.step(replace(reading, exits=exits, ended=ended, source=data.draw(st.sampled_from(["proc", "proc", "bpf"]))))
+            for by in ("container", "command", "user"):
+                groups = roll_up(frame, by)
+                assert not np.isinf(groups.values).any() and not (groups.values < 0).any()
+                known = groups.own[~np.isnan(groups.own)]
+                assert np.isfinite(known).all() and (known >= 0).all() and all(len(told) <= 3 for told in groups.why.values())
+            if frame.departed is not None:
+                known = frame.departed.rank[~np.isnan(frame.departed.rank)]
+                assert np.isfinite(known).all() and (known >= 0).all()

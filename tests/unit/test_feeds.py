@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -55,8 +55,11 @@ class FakeFeed:
         self.refused: dict[str, str] = {}
         self.failing = False
         self.closed = 0
+        self.meanwhile: list[Callable[[], None]] = []  # what happens before it is asked
 
     def events(self) -> Events:
+        while self.meanwhile:
+            self.meanwhile.pop()()
         return Chronicle(100, 4096, 0, frees=True, counted=np.zeros(6, dtype=np.bool_)).tell(
             np.zeros((0, 32), dtype=np.int64), 0, nested=False
         )
@@ -183,7 +186,8 @@ def test_who_comes_and_goes_in_between_is_told_once(tree: ProcTree) -> None:
     init, stays, goes = Proc(1, comm=b"init", start=1, ppid=0, run_ns=5), Proc(10), Proc(11)
     for proc in (stays, goes):
         tree.add(proc)
-    feed = FakeFeed([init, stays, Proc(12, start=900)])  # 11 has ended and 12 has begun since procfs was read
+    feed = FakeFeed([init, stays, Proc(12, start=900)])
+    feed.meanwhile += [lambda: tree.remove(11), lambda: tree.add(Proc(12, start=900))]
     source = LiveSource(tree.host())
     read(source)
     assert not taken(source, feed.found()).exits
@@ -195,6 +199,31 @@ def test_who_comes_and_goes_in_between_is_told_once(tree: ProcTree) -> None:
         exits += read(source).exits
     assert [(end.key, end.code, end.label.comm) for end in exits] == [(ProcKey(11, 100), None, "worker")]
     source.close()
+
+
+def test_who_is_kept_from_the_iterator_is_read_as_text(tree: ProcTree) -> None:
+    init, agent = Proc(1, comm=b"init", start=1, ppid=0, run_ns=5), Proc(10, comm=b"agent", uid=1000, rss=7)
+    tree.add(agent)
+    host = tree.host()
+    host.denied.add("/10/io")
+    feed = FakeFeed([init])
+    source = LiveSource(host)
+    read(source)
+    at = taken(source, feed.found())
+    first = read(source)
+    assert first.source == "bpf" and first.pid.tolist() == [1, 10] and not first.exits and first.labels[1] is at.labels[1]
+    tree.ran(agent, utime=5, rss=9, comm=b"other")
+    second = read(source)
+    assert (value(second, 10, "utime"), value(second, 10, "rss"), second.labels[1].comm) == (5e7, 9 * 4096, "other")
+    assert any(gap.field == "io" and "kept from eBPF" in gap.reason for gap in second.gaps)
+    tree.remove(10)
+    exits: list[Exit] = []
+    for _ in range(3):
+        tree.clock.advance(10.0)
+        last = read(source)
+        exits += last.exits
+    source.close()
+    assert last.pid.tolist() == [1] and [end.key for end in exits] == [ProcKey(10, 100)]
 
 
 def test_why_there_is_no_more_is_the_last_note(tree: ProcTree) -> None:

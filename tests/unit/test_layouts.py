@@ -48,6 +48,7 @@ def test_without_a_place_they_last_as_long_as_the_program() -> None:
         (b'{"layouts": {"a": {"columns": ["pid"], "theme": "\\u001b]0;x"}}}', '"theme" must be the name'),
         (b'{"layouts": {"\\u001b[2J": {"columns": ["pid"]}}}', "printable characters"),
         (b'{"layouts": {"": {"columns": ["pid"]}}}', "a layout needs a name"),
+        (as_json({f"{k}": Layout(("pid",)) for k in range(MOST + 1)}), f"more than {MOST} layouts"),
         (b" " * (MOST_BYTES + 1), "too large"),
     ],
 )

@@ -86,6 +86,14 @@ def test_what_members_did_that_ended_counts_in() -> None:
     assert np.isnan(groups.highest[2]) and groups.top.tolist() == [2, 3, -1]
 
 
+def test_what_a_newborn_did_counts_over_the_whole_interval() -> None:
+    frame = build(
+        [Proc(1, "cc", features={"cpu": 0.2}), Proc(2, "cc", start=359_975, features={"cpu": 0.8, "rss": 4.0, "forks": 1.0}, born=True)]
+    )
+    values = roll_up(frame, "command").values[:, 0]  # a quarter of a second old
+    assert values[FEATURE["cpu"]] == pytest.approx(0.4) and values[FEATURE["rss"]] == 4 and values[FEATURE["forks"]] == 1
+
+
 class Crew:
     """Two containers of twenty workers each, on which the load fluctuates."""
 
@@ -136,17 +144,17 @@ def test_members_that_come_and_go_are_no_spike() -> None:
     crew = Crew()
     for _ in range(150):
         crew.step()
-    frames = []
-    for k in range(10):
-        crew.host.born(500 + k, "worker", container="a" * 64, age=3.0)
-        frames.append(crew.step())
-    for k in range(10):
-        crew.host.gone(500 + k)
-        frames.append(crew.step())
+    crowd = range(500, 560)
+    for pid in crowd:
+        crew.host.born(pid, "worker", container="a" * 64, age=3.0)
+    frames = [crew.step() for _ in range(5)]
+    crew.host.gone(*crowd)
+    frames += [crew.step() for _ in range(5)]
+    assert [int(roll_up(frame, "container").size[0]) for frame in frames] == [80] * 5 + [20] * 5
     assert ranks(frames)[:, 0].max() < 2.5
 
 
-def test_a_group_is_known_again_and_others_cost_nothing() -> None:
+def test_a_group_that_was_away_is_known_again() -> None:
     crew = Crew()
     for _ in range(100):
         crew.step()
@@ -156,8 +164,25 @@ def test_a_group_is_known_again_and_others_cost_nothing() -> None:
     crew.pids["b" * 64] = list(range(300, 320))
     for pid in crew.pids["b" * 64]:
         crew.host.born(pid, "worker", container="b" * 64, age=3.0)
-    crew.step()
-    assert ranks([crew.step()])[0, 1] >= 0  # scored at once: it has a history
+    assert ranks([crew.step()])[0, 1] >= 0  # a new one is not scored at first sight
+
+
+@pytest.mark.parametrize("everybody", [False, True])
+def test_a_group_that_waits_for_a_cpu_is_unusual_unless_all_others_wait_too(everybody: bool) -> None:
+    host, engine = Host(), Engine(Baseline())
+    inside, outside = list(range(10, 15)), list(range(20, 40))
+    for pid in (*inside, *outside):
+        host.born(pid, container="a" * 64 if pid in inside else "")
+    frames = []
+    for t in range(160):
+        for pid in (*inside, *outside):
+            waits = t >= 150 and (everybody or pid in inside)
+            host.did(pid, run_ns=50 * MS, vctx=20, wait_ns=300 * MS if waits else MS)
+        frames.append(engine.step(host.read()))
+    own = ranks(frames)[:, 0]
+    assert own[90:150].max() < 1.5 and (own[150:].max() < 1.5) == everybody
+    if not everybody:
+        assert roll_up(frames[152], "container").why[0][0].text.startswith("waits for cpu 150 %, usual ")
 
 
 def test_groups_are_watched_from_when_they_are_asked_for() -> None:

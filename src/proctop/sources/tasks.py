@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from proctop.records import Bools, Exit, Floats, Index, Ints, ProcKey
 from proctop.sources.labels import Labels
 from proctop.sources.rows import Rows, Sweep, sealed
 from proctop.sources.told import SEAM, TIMES, Told, as_columns
+from proctop.sources.veiled import Veiled
 
 _OVERDUE = 1.0  # seconds after the end of a process in which the kernel should have let go of it
 _MOST_PLACES = 4096
@@ -42,6 +44,7 @@ class TaskTable(Rows):
         self._host = host
         self._feed = feed
         self.probe = Probe(host, 0)  # single threads are read as text
+        self._veiled = Veiled(host, self.probe)
         self._key: Ints = self._pid
         self._order: Index = np.zeros(0, dtype=np.intp)  # rows, ascending by key
         self._ids: Ints = np.zeros((_IDS, 0), dtype=np.int64)  # user, programs run, numbers of both cgroups
@@ -65,7 +68,7 @@ class TaskTable(Rows):
         Raises OSError, and then nothing has changed.
         """
         self._feed.events()  # of whom is no row now, the other table has told
-        tasks = self._feed.sweep(full=True)
+        tasks = self._veiled.complete(partial(self._feed.sweep, full=True))
         self._adopt(other)
         self._joined, self._ends.since = True, int(since * self._host.ticks)
         self._order_keys()
@@ -103,7 +106,7 @@ class TaskTable(Rows):
         self._told.append(self._feed.events())  # first: one that is told of is not met below
         self._lost = sum(events.lost for events in self._told)
         try:
-            tasks = self._feed.sweep(full=self._lost > 0 or not self._sweeps)
+            tasks = self._veiled.complete(partial(self._feed.sweep, full=self._lost > 0 or not self._sweeps))
         except OSError as error:  # out of descriptors: what happened meanwhile is told next time
             failed = f"the kernel's tasks could not be read: {error.strerror}"
             return Sweep(self._pid, self._start, self._counters, self._words, nothing, (), failed=failed)
@@ -275,8 +278,9 @@ class TaskTable(Rows):
 
     def reasons(self) -> tuple[tuple[str, str, str], ...]:
         """(field, counter, why it is missing where it is)."""
+        io = "io of processes that are kept from eBPF is refused" if self._veiled else "kernel without CONFIG_TASK_IO_ACCOUNTING"
         return (
-            ("io", "rchar", "kernel without CONFIG_TASK_IO_ACCOUNTING"),
+            ("io", "rchar", io),
             ("fd", "fds", "counting descriptors of processes that had thousands of them is refused: needs root (CAP_SYS_PTRACE)"),
             ("schedstat", "wait_ns", "kernel without CONFIG_SCHED_INFO"),
             ("blkio_delay", "blkio_delay", "delay accounting is off: sysctl kernel.task_delayacct=1 (tasks started after it)"),

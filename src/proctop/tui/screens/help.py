@@ -72,7 +72,7 @@ MARKS = (
     Entry("not yet", "at the moment shown, the selected process had not begun", "warn"),
     Entry("gone", "ended within the last seconds; ×400 = so many of one name below one parent, and what they did together", "soft"),
     Entry("R S D Z T I X", "running, sleeping, waiting for storage, zombie, stopped, idle, ended"),
-    Entry("▂▅█", "history, newest on the right: a full block is a score of 12; a blank, no score", "spark"),
+    Entry("history", "the scores before, newest on the right: a full block is a score of 12; a blank, no score", "spark"),
     Entry("(+3) name", "a folded subtree and how many it holds; its row shows the sums and the highest score"),
     Entry("[name]", "a thread of the kernel"),
     Entry("!", "on the timeline: an anomaly; a click goes there", "alert"),
