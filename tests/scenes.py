@@ -61,7 +61,7 @@ class Recorded(Actions):
                 Socket((12,), "tcp", "ESTABLISHED", "10.0.0.4:6379", "10.0.0.9:51422", 0, 65_536, 1 << 30, 4_200_000, 17, 2, 0.0042, None),
                 Socket((13, 14), "unix stream", "ESTABLISHED", "@/run/x", "", 0, 0, None, None, None, None, None, None),
             ),
-            notes=("1 more: netlink, packet or raw sockets, or closed meanwhile",),
+            notes=("3 more sockets: never bound, of other kinds, or closed meanwhile",),
         )
 
     def environment(self, key: ProcKey) -> Environment:

@@ -213,7 +213,7 @@ def _holdings(host: Host, pid: int) -> Holdings:
     told = connections(host, pid, PATIENCE)
     notes = [*held.notes, *(_refusal(note.why, note.command) for note in told.notes)]
     if told.others and not told.notes:
-        notes.append(f"{told.others} more: netlink, packet or raw sockets, or closed meanwhile")
+        notes.append(f"{told.others:,} more sockets: never bound, of other kinds, or closed meanwhile")
     sockets = tuple(_socket(end, fds) for end, fds in told.sockets)
     return Holdings(held.files, held.others, sockets, tuple(dict.fromkeys(notes)))
 

@@ -142,11 +142,13 @@ def still(prev: Reading, cur: Reading, idle: Floats32) -> Floats32:
     born = _born(cur, where, dt) & (not gap)
     then[:, came] = np.where(born[came], 0.0, np.nan)
     with np.errstate(invalid="ignore"):
-        rise = np.full(cur.counters.shape, np.nan)
-        rise[_DOES] = cur.counters[_DOES] - then
+        rise = cur.counters[_DOES] - then
         if prev.source != cur.source:
-            _incomparable(rise, ~came, cur)
-        active = (rise[_DOES] > 0).any(axis=0)
+            whole = np.full(cur.counters.shape, np.nan)
+            whole[_DOES] = rise
+            _incomparable(whole, ~came, cur)
+            rise = whole[_DOES]
+        active = (rise > 0).any(axis=0)
     return _idle(idle, where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
 
 

@@ -6,9 +6,9 @@ what lies further out than ever is the more surprising the further out it lies. 
 
     p = (H + 0.1) / (N + 0.1),    S = max(0, −ln p − ln 10)
 
-and the smaller of both where either side can be unusual. As with processes, F ← ½F + ½S ranks, A ← .8A + .2S alerts, what is unusual is
-hardly learned unless it lasts (:mod:`proctop.scoring.learning`), and peaks of the highest A calibrate how often one as high comes by chance
-(:mod:`proctop.scoring.calibration`).
+and twice the smaller of both where either side can be unusual. As with processes, F ← ½F + ½S ranks and A ← .8A + .2S alerts, what is
+unusual is hardly learned unless it lasts (:mod:`proctop.scoring.learning`), and peaks of the highest A calibrate how often one as high
+comes by chance (:mod:`proctop.scoring.calibration`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WARM_UP = 60
 """Readings of a quantity before it is scored."""
 
 SHARE = 1 / 3
-"""Of the false alerts that are acceptable of processes, as many more are of the host."""
+"""False alerts of the host that are acceptable, for each of processes; they come on top."""
 
 HOSTS = Cold(2.0, 0.8, 10.0)
 """Episodes of hosts that are worked on, from recordings."""

@@ -399,3 +399,12 @@ def test_descriptors_are_counted_however_many_there_are(opened: Open) -> None:
         reading = read(source)
         assert reading.counters[COUNTER["fds"], row_of(reading, child.pid)] == len(os.listdir(f"/proc/{child.pid}/fd")) > 5000
         child.stdin.close()
+
+
+def test_nobody_is_left_out(opened: Open) -> None:
+    """Also where a sandbox keeps processes of its own from programs."""
+    source, _ = opened()
+    for _ in range(3):
+        before = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        reading = read(source)
+        assert not (before & {int(name) for name in os.listdir("/proc") if name.isdecimal()}) - set(reading.pid.tolist())

@@ -29,7 +29,7 @@ def test_a_chart_is_as_wide_and_high_as_it_is_asked_to_be(
     scale = Scale(low, high)
     heights = chart.steps(np.array(values, dtype=np.float32), scale, rows)
     assert len(heights) == len(values) and all(0 <= height <= 8 * rows for height in heights)
-    assert all(height > 0 for height, value in zip(heights, values, strict=True) if value == value and not np.isnan([low, high]).any())
+    assert all(height > 0 for height, value in zip(heights, values, strict=True) if np.isfinite([value, low, high]).all())
     edges = chart.steps(np.array(usual, dtype=np.float32), scale, rows) if usual is not None else None
     drawn = chart.bars(heights, rows, ["spark"] * len(values), ASCII if ascii else UNICODE, usual=(edges[0], edges[1]) if edges else None)
     assert len(drawn) == rows

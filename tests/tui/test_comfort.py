@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -242,3 +244,8 @@ async def test_a_theme_is_seen_before_it_is_chosen() -> None:
         await pilot.press("ctrl+p", *"tree", "enter")
         await pilot.pause()
         assert app.theme == seen and app.main.state.tree
+
+
+@pytest.mark.parametrize("name", ["comfort", "keys", "keymap", "screens.help"])
+def test_examples(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"proctop.tui.{name}")).failed == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -13,10 +14,11 @@ from textual.widgets._toast import Toast
 
 import scenes
 from frames import build
-from proctop.engine import SeenEngine
+from proctop.engine import Engine
 from proctop.layouts import Layout, Layouts
 from proctop.player import Player
 from proctop.records import Frame, Gap
+from proctop.scoring.registry import make
 from proctop.settings import Settings
 from proctop.stream.archive import Archive
 from proctop.stream.reader import Reader
@@ -98,10 +100,10 @@ async def test_picture_of_a_view_that_is_restricted(golden: Golden, name: str, s
 
 @cache
 def demo() -> tuple[Frame, ...]:
-    """The frames of the bundled recording, as they were seen."""
-    engine = SeenEngine()
+    """The frames of the bundled recording, as a session that lives through it has them."""
+    engine = Engine(make())
     with Reader(DEMO) as reader:
-        return tuple(engine.step(record) for record in reader)
+        return tuple(engine.step(replace(record.reading, changed=None)) for record in reader)
 
 
 def upto(second: float) -> list[Frame]:

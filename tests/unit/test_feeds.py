@@ -420,7 +420,7 @@ def test_a_loss_is_said_and_everything_is_listed(tree: ProcTree) -> None:
     host.reads.clear()
     after = read(source)
     source.close()
-    assert noted == ("ends of processes were lost: all processes are looked at again",) and not after.notes
+    assert noted == ("ends of processes were lost: all processes are listed anew",) and not after.notes
     assert str(tree.proc) in host.reads
 
 

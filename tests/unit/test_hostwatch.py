@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 
 from hosts import Machine, fallen, of
+from proctop import hostwatch
 from proctop.fields import QUANTITIES, QUANTITY, Tail
 from proctop.hosttables import COLUMNS, FORMULAS, MOST, OTHERS, PRESSURES
 from proctop.hostwatch import WARM_UP, HostWatch, amount, between
@@ -146,6 +149,10 @@ def test_values_are_told_in_their_units() -> None:
     assert [amount(QUANTITY[key], 41.25) for key in keys] == ["41 %", "41 KB", "41 ms", "4125 %", "41/s"]
     assert between(QUANTITY["iostat", "avg_wait_time"], 0.3, 2.0) == "0.3–2 ms"
     assert between(QUANTITY["iostat", "avg_wait_time"], 200.0, 2000.0) == "0.2–2 s"
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(hostwatch).failed == 0
 
 
 def test_the_same_readings_give_the_same_scores() -> None:

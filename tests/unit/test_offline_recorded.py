@@ -72,7 +72,20 @@ def test_the_columns_are_the_tools_own(recording: str) -> None:
         assert (np.diff(table.time) != 0).all()
     usual = {name: values[5] for name, values in tables["vmstat"].columns.items()}
     assert usual == pytest.approx(
-        {"r": 3, "b": 2, "avm": 6 << 20, "fre": 4 << 20, "pi": 6, "po": 0, "fr": 12, "interface_in": 500, "cs": 1000, "us": 15, "sy": 10, "idle": 60}
+        {
+            "r": 3,
+            "b": 2,
+            "avm": 6 << 20,
+            "fre": 4 << 20,
+            "pi": 6,
+            "po": 0,
+            "fr": 12,
+            "interface_in": 500,
+            "cs": 1000,
+            "us": 15,
+            "sy": 10,
+            "idle": 60,
+        }
     )
     disk = tables["iostat"]
     assert disk.entities == ("sda", "sdb")

@@ -23,6 +23,7 @@ _HOUR, _DAY = 3_600_000_000, 86_400_000_000  # µs
 _THURSDAY = 3  # 1970-01-01, with Monday as 0
 _BLOCK = 1 << 17  # rows
 
+
 def names(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
     """All columns of a table with the features added: its own, the calendar, the formulas that it has the columns for, rolling figures.
 

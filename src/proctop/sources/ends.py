@@ -175,7 +175,7 @@ class Ends:
 
     def notes(self) -> Iterable[str]:
         if self.lost:
-            yield "ends of processes were lost: all processes are looked at again"
+            yield "ends of processes were lost: all processes are listed anew"
 
     def close(self) -> None:
         """Prompt."""

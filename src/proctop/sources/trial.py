@@ -23,11 +23,11 @@ def try_all(host: Host) -> Mapping[str, Trial]:
 
 
 def _bpf(host: Host) -> Trial:
-    from proctop.kernel.bpf.feed import EVENTS, TASKS, Feed, Unavailable
+    from proctop.kernel.bpf.feed import EVENTS, Feed, Unavailable
 
     feed = Feed.open(host, faults=False)
     if isinstance(feed, Unavailable):
-        why = feed.why[TASKS]
+        why = "; ".join(dict.fromkeys(feed.why.values()))
         return Trial(why, command="sudo proctop" if "needs root" in why else "")
     feed.close()
     return Trial("", "; ".join(f"{name}: {why}" for name, why in feed.refused.items() if name in EVENTS))

@@ -42,6 +42,9 @@ class Veiled:
             self._subjects = [Subject(pid, f"{self._host.proc}/{pid}") for pid in sorted(left_out)]
         else:
             tasks = sweep()
+            if self._subjects:
+                told = set(tasks.pid.tolist())
+                self._subjects = [one for one in self._subjects if one.pid not in told]
         return self._joined(tasks) if self._subjects else tasks
 
     def _pids(self) -> set[int]:
