@@ -41,7 +41,8 @@ class Engine:
         self._tick = -1
         self._alerts = Alerts()
         self._crowds = Crowds()
-        self._groups = {_ALWAYS: GroupScorer(_ALWAYS)}
+        self._budget = budget
+        self._groups = {_ALWAYS: GroupScorer(_ALWAYS, budget=budget)}
         self._wanted: deque[str] = deque()  # groups to be watched, from another thread
         self._said: deque[tuple[bool, ProcKey]] = deque()  # by the user, from another thread: (is it normal, whose)
 
@@ -85,7 +86,7 @@ class Engine:
     def _heed(self) -> None:
         while self._wanted:
             by = self._wanted.popleft()
-            scorer = self._groups.pop(by) if by in self._groups else GroupScorer(by)
+            scorer = self._groups.pop(by) if by in self._groups else GroupScorer(by, budget=self._budget)
             others = {name: one for name, one in (*self._groups.items(), (by, scorer)) if name != _ALWAYS}
             self._groups = {_ALWAYS: scorer if by == _ALWAYS else self._groups[_ALWAYS], **dict(list(others.items())[-_WATCHED:])}
         while self._said:

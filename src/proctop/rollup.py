@@ -122,9 +122,10 @@ def _shares(reading: Reading, batch: Batch) -> Floats32:
 
 
 class GroupScorer:
-    """Scores the groups by one of :data:`BY` as if each were one process, by their sums."""
+    """Scores the groups by one of :data:`BY` as if each were one process, by their sums. ``budget``: as the detector has it."""
 
-    def __init__(self, by: str) -> None:
+    def __init__(self, by: str, *, budget: float = 6.0) -> None:
+        self._budget = budget
         self._sharing = Sharing(by)
         self._detector: GroupBaseline | None = None  # until there is a group
         self._prev: Reading | None = None
@@ -135,7 +136,7 @@ class GroupScorer:
         prev, self._prev = self._prev, reading
         if not names and self._detector is None:
             return _NOBODY
-        detector = self._detector = self._detector or GroupBaseline()
+        detector = self._detector = self._detector or GroupBaseline(budget=self._budget)
         order, begin, size = _sorted(member, len(names))
         values = _sums(_shares(reading, batch), order, begin)
         active = np.bincount(member[order], batch.active[order], len(names)) > 0

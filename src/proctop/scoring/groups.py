@@ -41,10 +41,13 @@ _EXPLAINED = 16
 
 
 class GroupBaseline:
-    """Scores groups by what they did together. A group keeps its row while it has members, and is remembered a while."""
+    """Scores groups by what they did together. A group keeps its row while it has members, and is remembered a while.
 
-    def __init__(self) -> None:
-        self._detector = Baseline(news=False)
+    ``budget``: as :class:`Baseline` has it.
+    """
+
+    def __init__(self, *, budget: float = 6.0) -> None:
+        self._detector = Baseline(budget=budget, news=False)
         self._steady = Steadiness(slow=_SLOW, few=_FEW, least=_LEAST)
         self._rows: dict[str, int] = {}
         self._labels: list[Label] = []

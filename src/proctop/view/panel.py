@@ -307,7 +307,7 @@ def _strip(frame: Frame, total: int, glyphs: Glyphs, factor: int) -> Line:
         said = Cell(fit(host, min(width(host), total // 2), glyphs), "alert")
     cores = frame.host.cores
     right = [Cell(glyphs.plain(text)), said]
-    room = total - 6 - sum(width(c.text) for c in right) - (12 if factor > 1 else 0)
+    room = total - 7 - sum(width(c.text) for c in right) - (12 if factor > 1 else 0)
     churn = _churn(frame.host, room - LEAST, glyphs)
     right += churn
     room -= sum(width(c.text) for c in churn)
@@ -318,7 +318,7 @@ def _strip(frame: Frame, total: int, glyphs: Glyphs, factor: int) -> Line:
     cells = min(room, LENGTH)
     shown = sparkline.text(frame.history.tops(cells, factor), cells, high=FULL, ascii=glyphs.ascii) if cells > 0 else ""
     zoomed = [Cell(fit(f" last {span(cells, factor, frame.reading.interval)}", 12, glyphs), "mid")] if factor > 1 else []
-    return sides([Cell(" score", "soft"), Cell(shown, "spark"), *zoomed, *right[:2]], right[2:], total)
+    return sides([Cell(" score ", "soft"), Cell(shown, "spark"), *zoomed, *right[:2]], right[2:], total)
 
 
 def _churn(host: HostRates, room: int, glyphs: Glyphs) -> list[Cell]:

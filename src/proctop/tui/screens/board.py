@@ -14,6 +14,7 @@ from proctop import fields
 from proctop.records import Frame, HostRates, ProcKey
 from proctop.settings import Settings
 from proctop.tui.messages import Moved
+from proctop.tui.screens.menus import Overlay
 from proctop.tui.screens.showing import Showing
 from proctop.tui.widgets.bars import Header, HostPanel, Keys, Notice
 from proctop.tui.widgets.hints import Hint
@@ -78,6 +79,8 @@ class Board(Screen[None]):
         self._arranger = Arranger()
         self.sightings = Sightings()
         self.shown: Frame | None = None
+        self._rates: Sequence[HostRates] = ()
+        self._behind = False  # a screen hides this one, which does not show the frame yet
         self._names = table.NAMES[0]
         self._found = ""
 
@@ -126,20 +129,35 @@ class Board(Screen[None]):
 
     def show(self, frame: Frame, rates: Sequence[HostRates] = ()) -> None:
         """Show a frame; one of the past comes with the ``rates`` of the host up to it."""
-        self.shown = frame
+        self.shown, self._rates = frame, rates
         if self.proctop.deck.past:
             self.sightings.went(frame)
-        self._host.show(frame, rates)
         self._hint.tell(frame)
-        self._arrange()
+        self._behind = any(isinstance(screen, Overlay) and screen.COVERS for screen in self.app.screen_stack)
+        if not self._behind:
+            self._draw()
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, Showing):
                 screen.show(frame, self.proctop.deck.moment)
+
+    def _draw(self) -> None:
+        """The host and the rows of the frame."""
+        assert self.shown is not None
+        self._behind = False
+        self._host.show(self.shown, self._rates)
+        self._arrange()
+
+    def on_screen_resume(self) -> None:
+        """Nothing hides this screen any more."""
+        if self._behind:
+            self._draw()
 
     def choose(self, key: ProcKey) -> None:
         """Select the process whose anomaly was gone to; that of the host is on a screen of its own."""
         if self.proctop.goes_to_host(key):
             return
+        if self._behind:
+            self._draw()
         self._table.select(key)
         if self._table.cursor is None and self.shown is not None and table.row_of(self.shown, key) is not None:
             self.proctop.tell(f"pid {key.pid} is not among those that are shown; Esc shows them all")

@@ -33,6 +33,7 @@ class EventsScreen(Overlay[None]):
     """All events that are remembered; with a past at hand also those that it tells of."""
 
     TITLE = "Events"
+    COVERS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "go to the process at that moment", id="events_go"),
         Binding("f4,backslash", "filter", "only events that hold some words", key_display="F4 \\", id="events_filter"),

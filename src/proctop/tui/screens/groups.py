@@ -39,6 +39,7 @@ class GroupsScreen(Overlay[Grouping]):
 
     TITLE = "Groups"
     AUTO_FOCUS = "GroupTable"
+    COVERS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g,tab", "way(1)", "the next way to group", key_display="g Tab", id="groups_next"),
         Binding("shift+tab", "way(-1)", "the one before", key_display="Shift+Tab", id="groups_before"),

@@ -24,9 +24,10 @@ from proctop.view.cells import Cell
 class Overlay(ModalScreen[ScreenResultType]):
     """A screen over the main one. It goes once: of two quick Esc the second is not for the screen below.
 
-    One with keys of its own has a ``TITLE``, by which the help calls it.
+    One with keys of its own has a ``TITLE``, by which the help calls it; one that ``COVERS`` hides the screens below.
     """
 
+    COVERS: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "help", "help", show=False)]
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:

@@ -20,6 +20,7 @@ BACK = (("Esc", "Back", "dismiss"), ("F10", "Quit", "app.quit"))
 class Reader(Overlay[None]):
     """A title, pages, and the way back."""
 
+    COVERS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "back", show=False),
         Binding("f10", "app.quit", "quit", show=False),

@@ -25,6 +25,7 @@ class VitalsScreen(Overlay[None]):
     """The quantities of the moment shown."""
 
     TITLE = "Host vitals"
+    COVERS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("A", "worst", "the most unusual of each group first, or the order of the tools", id="vitals_sort"),
         Binding("u", "unusual", "only what is unusual", id="vitals_unusual"),
