@@ -17,7 +17,7 @@ import scenes
 from frames import INFO, Proc, build, crowd
 from proctop.engine import Engine
 from proctop.player import Player
-from proctop.records import Container, Frame, Reading, Reason
+from proctop.records import AlertEvent, Container, Frame, Reading, Reason
 from proctop.settings import Settings
 from proctop.sources import Source, Wants
 from proctop.stream.archive import Archive
@@ -60,6 +60,7 @@ class Stage:
 
     name = "stage"
     info = INFO
+    events: tuple[AlertEvent, ...] = ()
 
     def __init__(self, play: str) -> None:
         self.play = play

@@ -106,7 +106,8 @@ def test_200_processes_at_rest_agree_with_proc(feed: Feed, tmp_path: Path) -> No
                 assert theirs["cpu"] <= ours["utime"] + ours["stime"] < theirs["cpu"] + 2 * tick
                 assert ours["run_ns"] == ours["utime"] + ours["stime"] > 1e6
                 assert abs(ours["rss"] - theirs["rss"]) <= rss_slack()
-                assert ours["minflt"] > 192 and ours["wchar"] >= 45_000 and ours["wait_ns"] > 0
+                assert ours["minflt"] > 192 and ours["wchar"] >= 45_000
+            assert any(of(tasks, pid)["wait_ns"] > 0 for pid in pids)  # on an idle host most never wait
 
 
 def test_200_processes_under_load_agree_with_proc(feed: Feed, tmp_path: Path) -> None:

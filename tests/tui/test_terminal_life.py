@@ -121,8 +121,10 @@ def test_it_shows_the_host_and_quits() -> None:
 def test_hostile_text_is_shown_and_harms_nothing() -> None:
     with played("hostile", size=(200, 50)) as child:
         child.until(lambda: child.shows("[@click=app.quit]x"))
-        child.press(b"\x1b[B\r")  # the detail of the first one, with its labels
-        child.until(lambda: child.shows("A closer look"))
+        child.press(b"\x1b[B\r")  # the detail of the first one
+        child.until(lambda: child.shows("3 Files and sockets"))
+        child.press(b"2")  # with its labels
+        child.until(lambda: child.shows("its counters were not read"))
         child.press(b"q")
         child.until(lambda: child.shows("F10 Quit"))
         child.press(b"uqq")
