@@ -289,6 +289,17 @@ async def test_many_at_once_are_one_announcement() -> None:
         assert notes(pilot) == ["3 new alerts: host, redis-server, worker.py"]
 
 
+@pytest.mark.parametrize(("host", "told"), [("", []), ("other", ["proctop 4711: writes 38 MB/s, usual 0–1.2 MB/s"])])
+async def test_that_this_program_works_is_no_news(host: str, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 4711)
+    app = scenes.app(Settings(host=host))
+    async with app.run_test(size=(120, 40)) as pilot:
+        own = replace(alarms.worker(FIRST, FIRST, open=True), key=ProcKey(4711, 1), comm="proctop")
+        app.show(replace(scenes.frame(), alerts=(own,)))
+        await pilot.pause()
+        assert notes(pilot) == told
+
+
 @pytest.mark.parametrize("how", ["setting", "key", "replay"])
 async def test_silence(how: str) -> None:
     if how == "replay":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from textual.driver import Driver
@@ -43,7 +44,8 @@ class Alarming(Acting):
     def heard(self, frame: Frame) -> None:
         """A frame of now, shown or not."""
         self.vitals_past.push(frame)
-        self._news += [event for event in self.chronicle.learn(frame.alerts) if event.open]
+        own = -1 if self.settings.host else os.getpid()  # that one does more while it is looked at is no news
+        self._news += [event for event in self.chronicle.learn(frame.alerts) if event.open and event.key.pid != own]
         self._announce()
 
     def recalled(self, frame: Frame) -> None:
