@@ -95,13 +95,16 @@ class Labels:
 
     def check(self, subjects: list[Subject]) -> set[Subject]:
         """A turn of the rotating sweep; those whose cgroup changed."""
+        self.remind(subjects)
         changed = set()
         for subject in subjects:
             if self._cgroup(subject):
                 changed |= self._recompose(subject)
-            if subject in self._stale and not subject.kernel:
-                self._waiting[subject] = None
         return changed
+
+    def remind(self, subjects: list[Subject]) -> None:
+        """Ask again for the command lines of those that ran since they were asked for."""
+        self._waiting.update((subject, None) for subject in subjects if subject in self._stale and not subject.kernel)
 
     def settle(self, wait: float, stuck: set[Subject]) -> set[Subject]:
         """Ask for what is wanted (not of ``stuck`` processes), take in what is there after ``wait`` seconds; those whose label changed."""

@@ -25,6 +25,7 @@ from proctop.sources.veiled import Veiled
 _OVERDUE = 1.0  # seconds after the end of a process in which the kernel should have let go of it
 _MOST_PLACES = 4096
 _PPID, _THREADS, _UTIME, _STIME, _FDS = (COUNTER[name] for name in ("ppid", "threads", "utime", "stime", "fds"))
+_RARELY = 9  # sweeps between two whose turn reads cgroup files; shares no divisor with ROUND, so everybody comes
 _IDS, _WORDS, _CGROUPS = 4, slice(0, 2), slice(2, 4)
 _WORKER = b"kworker/"
 
@@ -130,7 +131,11 @@ class TaskTable(Rows):
         ran = (ran - dead.cumsum()[ran])[~dead[ran]]
         born = self._restructure(dead, tasks, new)
         self._counters = sealed(self._counters)
-        due = [subject for subject in dict.fromkeys([*moved, *turn]) if subject not in gone]
+        turn = [subject for subject in turn if subject not in gone]
+        self._labels.remind(turn)
+        due = [subject for subject in moved if subject not in gone]
+        if self._sweeps % _RARELY == 0:  # the kernel tells of moves in two hierarchies, of which one is known by its path
+            due = list(dict.fromkeys([*due, *turn]))
         relabelled = self._relabel([subject for subject in renewed if subject not in gone], born, due)
         self._locate([subject for subject in (*renewed, *moved, *born) if subject not in gone])
         births = range(len(self._subjects) - len(born), len(self._subjects))
