@@ -75,7 +75,7 @@ def _figure(reason: Reason, event: AlertEvent, course: Course, times: Times) -> 
         return ""
     first, span = walls[0], max(walls[-1] - walls[0], 1e-9)
     low, high = _scale(until, reason, feature.kind)
-    xs = np.round((walls - first) / span * _WIDE).astype(np.int64)
+    xs = np.round(np.clip((walls - first) / span, 0.0, 1.0) * _WIDE).astype(np.int64)  # a clock may have been set back meanwhile
     line = charts.strokes(charts.path(xs, values, low, high, max(_HOLE * _WIDE // max(len(walls) - 1, 1), 1)), "a")
     a, b = ((t - first) / span for t in (event.start, max(event.end, event.start + 1.0)))
     below = _HIGH + 14
