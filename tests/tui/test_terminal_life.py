@@ -305,8 +305,7 @@ def test_the_mouse_is_given_back_and_taken_again_by_a_key() -> None:
         assert {*asked} - {b"1004", b"1049"} <= {*given}
         child.raw = b""
         child.press(b"m")
-        child.until(lambda: child.shows("the mouse is ours again"))
-        assert b"\x1b[?1000h" in child.raw and b"\x1b[?1006h" in child.raw
+        child.until(lambda: b"\x1b[?1000h" in child.raw and b"\x1b[?1006h" in child.raw)
         child.press(b"q")
         assert child.end() == 0
         assert child.raw.rindex(b"\x1b[?1003l") > child.raw.rindex(b"\x1b[?1003h")
