@@ -23,7 +23,7 @@ class CgroupRates:
         throttled: share of the periods of its quota in which it had used it up (0 where none passed), 0..1.
         throttled_time: seconds per second that it was held back for it, summed over cpus.
         memory, memory_limit: bytes, page cache included.
-        oom_kills: since it was made; oom_new: between the two looks.
+        oom_kills: since it was made.
         read, write: bytes per second of storage; pids: tasks.
         pressure: share of time some / all of its tasks waited, by "cpu", "memory", "io".
         age: seconds since the last look.
@@ -36,7 +36,6 @@ class CgroupRates:
     memory: float = _NAN
     memory_limit: float = _NAN
     oom_kills: float = _NAN
-    oom_new: float = _NAN
     read: float = _NAN
     write: float = _NAN
     pids: float = _NAN
@@ -76,7 +75,6 @@ def cgroup_rates(before: CgroupCounters | None, after: CgroupCounters, dt: float
         memory=after.memory,
         memory_limit=after.memory_limit,
         oom_kills=after.oom_kills,
-        oom_new=_rise(was.oom_kills, after.oom_kills),
         read=_rise(was.read_bytes, after.read_bytes) / dt,
         write=_rise(was.write_bytes, after.write_bytes) / dt,
         pids=after.pids,
@@ -93,7 +91,7 @@ def _wait(before: Pressure, after: Pressure, dt: float) -> tuple[float, float]:
     return (min(some, 1.0) if some == some else some), (min(full, 1.0) if full == full else full)
 
 
-_SUMMED = ("cpu", "memory", "oom_kills", "oom_new", "read", "write", "pids")
+_SUMMED = ("cpu", "memory", "oom_kills", "read", "write", "pids")
 
 
 def together(parts: Sequence[CgroupRates]) -> CgroupRates:

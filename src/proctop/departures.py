@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from proctop.features import brief, ends
 from proctop.fields import SCHEMA
-from proctop.records import Bools, Departed, Floats, Floats32, Index, Ints, Label, Reading
+from proctop.records import Departed, Index, Ints, Reading
 
 FADE = 6.0
 """Seconds for which those that ended are remembered."""
@@ -31,35 +31,17 @@ _comm = attrgetter("comm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Crowds:
-    """As :class:`Departed`; ``mono``: float64[m], of the reading that told of the last one."""
-
-    mono: Floats
-    pid: Ints
-    start: Ints
-    ppid: Ints
-    labels: Sequence[Label]
-    count: Ints
-    brief: Bools
-    code: Floats
-    values: Floats32
-
-    def __len__(self) -> int:
-        return int(self.pid.size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Ended:
     """Who ended in one interval.
 
     Attributes:
         mono: of the reading that told.
-        crowds: of one name below one parent each.
+        crowds: of one name below one parent each, just now.
         pid: int64[n], ascending, of all of them; ppid: int64[n], of their parents.
     """
 
     mono: float
-    crowds: _Crowds
+    crowds: Departed
     pid: Ints
     ppid: Ints
 
@@ -105,7 +87,7 @@ def gather(prev: Reading | None, reading: Reading) -> Ended | None:
     order = np.argsort(pid, kind="stable")
     by_pid, parent = pid[order], ppid[order]
     above = _lift(ppid, ((by_pid, parent),))
-    alone = _Crowds(np.full(n, reading.mono), pid, start, above, labels, np.ones(n, np.int64), short, code, values)
+    alone = Departed(pid, start, above, labels, np.ones(n, np.int64), short, code, np.zeros(n), values, np.full(n, np.nan, np.float32))
     crowds = _joined(alone)
     if len(crowds) > MOST:
         crowds = _take(crowds, np.sort(np.argsort(-crowds.count, kind="stable")[:MOST]))
@@ -119,8 +101,7 @@ def fading(past: Iterable[Ended], reading: Reading) -> Departed | None:
         return None
     parts = [ended.crowds for ended in lately]
     ppid = _lift(np.concatenate([part.ppid for part in parts]), [(ended.pid, ended.ppid) for ended in lately])
-    whole = _Crowds(
-        np.concatenate([part.mono for part in parts]),
+    whole = Departed(
         np.concatenate([part.pid for part in parts]),
         np.concatenate([part.start for part in parts]),
         ppid,
@@ -128,19 +109,19 @@ def fading(past: Iterable[Ended], reading: Reading) -> Departed | None:
         np.concatenate([part.count for part in parts]),
         np.concatenate([part.brief for part in parts]),
         np.concatenate([part.code for part in parts]),
+        np.concatenate([np.full(len(ended.crowds), reading.mono - ended.mono) for ended in lately]),
         np.concatenate([part.values for part in parts], axis=1),
+        np.concatenate([part.rank for part in parts]),
     )
     crowds = _joined(whole)
-    newest = np.lexsort((-crowds.count, -crowds.mono))[:MOST].tolist()
+    newest = np.lexsort((-crowds.count, crowds.ago))[:MOST].tolist()
     names = list(map(_comm, crowds.labels))
     parents = crowds.ppid.tolist()
     # By parent and name: so rows of equal rank stand still while the crowds come and go.
     shown = _take(crowds, np.array(sorted(newest, key=lambda i: (parents[i], names[i])), np.intp))
-    rank = np.full(len(shown), np.nan, np.float32)
-    ago = reading.mono - shown.mono
-    for array in (shown.pid, shown.start, shown.ppid, shown.count, shown.brief, shown.code, ago, shown.values, rank):
+    for array in (shown.pid, shown.start, shown.ppid, shown.count, shown.brief, shown.code, shown.ago, shown.values, shown.rank):
         array.flags.writeable = False
-    return Departed(shown.pid, shown.start, shown.ppid, shown.labels, shown.count, shown.brief, shown.code, ago, shown.values, rank)
+    return shown
 
 
 def _lift(ppid: Ints, lines: Sequence[tuple[Ints, Ints]]) -> Ints:
@@ -155,7 +136,7 @@ def _lift(ppid: Ints, lines: Sequence[tuple[Ints, Ints]]) -> Ints:
     return ppid
 
 
-def _joined(parts: _Crowds) -> _Crowds:
+def _joined(parts: Departed) -> Departed:
     """Those of one name below one parent as one. ``parts`` by time: the last of them speaks for all, and values are of its interval."""
     codes: dict[tuple[int, str], int] = {}
     names = map(_comm, parts.labels)
@@ -163,7 +144,7 @@ def _joined(parts: _Crowds) -> _Crowds:
     m = len(codes)
     last = np.zeros(m, np.intp)
     last[of] = np.arange(of.size)
-    together = np.flatnonzero(parts.mono == parts.mono[last[of]])
+    together = np.flatnonzero(parts.ago == parts.ago[last[of]])
     together = together[np.argsort(of[together], kind="stable")]
     begin = np.searchsorted(of[together], np.arange(m))
     values = parts.values[:, together].astype(np.float64)
@@ -173,13 +154,11 @@ def _joined(parts: _Crowds) -> _Crowds:
     count = np.bincount(of, parts.count, m).astype(np.int64)
     short = np.bincount(of, ~parts.brief, m) == 0
     joined = np.where(told, total, np.nan).astype(np.float32)
-    labels = [parts.labels[i] for i in last.tolist()]
-    return _Crowds(parts.mono[last], parts.pid[last], parts.start[last], parts.ppid[last], labels, count, short, parts.code[last], joined)
+    return replace(_take(parts, last), count=count, brief=short, values=joined)
 
 
-def _take(crowds: _Crowds, rows: Index) -> _Crowds:
-    return _Crowds(
-        crowds.mono[rows],
+def _take(crowds: Departed, rows: Index) -> Departed:
+    return Departed(
         crowds.pid[rows],
         crowds.start[rows],
         crowds.ppid[rows],
@@ -187,5 +166,7 @@ def _take(crowds: _Crowds, rows: Index) -> _Crowds:
         crowds.count[rows],
         crowds.brief[rows],
         crowds.code[rows],
+        crowds.ago[rows],
         crowds.values[:, rows],
+        crowds.rank[rows],
     )

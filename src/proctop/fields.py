@@ -35,7 +35,6 @@ class Unit(StrEnum):
 class Cost(StrEnum):
     """Which file of a process pays for the field."""
 
-    FREE = "free"
     STAT = "stat"
     IO = "io"
     STATUS = "status"

@@ -74,7 +74,7 @@ def test_every_line_is_exact(
 @given(counted, counted, st.floats(0.1, 100))
 def test_rates_are_never_negative_and_shares_no_more_than_one(before: CgroupCounters, after: CgroupCounters, dt: float) -> None:
     rates = cgroup_rates(before, after, dt)
-    for value in (rates.cpu, rates.throttled_time, rates.read, rates.write, rates.oom_new):
+    for value in (rates.cpu, rates.throttled_time, rates.read, rates.write):
         assert not value < 0
     for value in (rates.throttled, *(share for pair in rates.pressure.values() for share in pair)):
         assert not value < 0 and not value > 1

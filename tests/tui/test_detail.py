@@ -117,7 +117,7 @@ async def test_a_tab_keeps_its_place_on_the_page() -> None:
         await pilot.press("2")
         await pilot.pause(0.05)
         await pilot.press("down", "down", "3", "2")
-        page = screen.query_one("Sheet")
+        page = screen.query_one("Page")
         assert page.top == 2  # type: ignore[attr-defined]
         await pilot.press("3")
         assert page.top == 0  # type: ignore[attr-defined]
@@ -398,6 +398,6 @@ async def test_any_size_will_do(size: tuple[int, int]) -> None:
         for key in "12345":
             await pilot.press(key)
             await pilot.pause(0.02)
-            for widget in screen.query("Sheet, Tabs, #reader-title, #keys"):
+            for widget in screen.query("Page, Tabs, #reader-title, #keys"):
                 for line in widget.lines:  # type: ignore[attr-defined]
                     assert sum(len(cell.text) for cell in line.cells) == size[0]

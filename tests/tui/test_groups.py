@@ -270,11 +270,11 @@ async def test_users_and_kernel_threads() -> None:
         assert names(pilot) == ["node"] and "user node" in lines(pilot, "#header")[0]
 
 
-async def test_a_click_selects_a_second_one_unfolds_and_a_title_sorts() -> None:
+async def test_a_click_selects_a_double_one_unfolds_and_a_title_sorts() -> None:
     async with running() as pilot:
         await pilot.click("#groups", offset=(30, 3))
         assert the_table(pilot).cursor == ("postgres", None)
-        await pilot.click("#groups", offset=(30, 3))
+        await pilot.click("#groups", offset=(30, 3), times=2)
         assert names(pilot)[3] == "3301"
         await pilot.click("#groups", offset=(lines(pilot)[0].index("MEM"), 0))
         assert screen(pilot).grouping.sort == "rss"

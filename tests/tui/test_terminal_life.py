@@ -355,6 +355,8 @@ def same_when_painted_anew(child: Played) -> None:
 def test_a_session_is_rewound_and_comes_back_to_now() -> None:
     with played("lively") as child:
         child.until(lambda: child.shows("300 rows"))
+        while child.read(1.0):  # until all moments there are have come
+            pass
         child.press(b"[[")
         child.until(lambda: child.shows("ago") and child.shows("▲"))
         child.press(b"{")

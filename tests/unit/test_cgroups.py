@@ -52,7 +52,6 @@ def test_rates_are_over_the_interval_and_levels_as_they_are() -> None:
         memory=95e6,
         memory_limit=100e6,
         oom_kills=3,
-        oom_new=2,
         read=1e6,
         write=0.0,
         pids=3,
@@ -64,13 +63,13 @@ def test_rates_are_over_the_interval_and_levels_as_they_are() -> None:
 def test_one_look_tells_levels_only() -> None:
     rates = cgroup_rates(None, V2, math.nan)
     assert (rates.memory, rates.memory_limit, rates.cpu_limit, rates.oom_kills, rates.pids) == (50e6, 100e6, 0.2, 1, 3)
-    assert all(math.isnan(value) for value in (rates.cpu, rates.throttled, rates.throttled_time, rates.read, rates.write, rates.oom_new))
+    assert all(math.isnan(value) for value in (rates.cpu, rates.throttled, rates.throttled_time, rates.read, rates.write))
     assert rates.pressure == {}
 
 
-@pytest.mark.parametrize("name", ["cpu_ns", "throttled_ns", "read_bytes", "write_bytes", "oom_kills", "throttled"])
+@pytest.mark.parametrize("name", ["cpu_ns", "throttled_ns", "read_bytes", "write_bytes", "throttled"])
 def test_a_counter_that_falls_or_is_missing_is_not_known(name: str) -> None:
-    told = {"cpu_ns": "cpu", "throttled_ns": "throttled_time", "read_bytes": "read", "write_bytes": "write", "oom_kills": "oom_new"}
+    told = {"cpu_ns": "cpu", "throttled_ns": "throttled_time", "read_bytes": "read", "write_bytes": "write"}
     for after in (0.0, math.nan):
         changed: dict[str, Any] = {name: after}
         rates = cgroup_rates(V2, replace(LATER, **changed), 1.0)
@@ -96,7 +95,7 @@ def test_version_1_has_no_pressure_and_is_read_the_same() -> None:
 
 
 def test_cgroups_side_by_side_are_summed_and_have_no_limit() -> None:
-    one = CgroupRates(cpu=0.1, cpu_limit=1.0, memory=10.0, pids=2, read=0.0, write=5.0, oom_kills=0, oom_new=0, pressure={"io": (0.1, 0.0)})
+    one = CgroupRates(cpu=0.1, cpu_limit=1.0, memory=10.0, pids=2, read=0.0, write=5.0, oom_kills=0, pressure={"io": (0.1, 0.0)})
     both = together([one, replace(one, cpu=0.2, pressure={"io": (0.3, math.nan)}, age=2.0)])
     assert (round(both.cpu, 6), both.memory, both.pids, both.write, both.age) == (0.3, 20.0, 4, 10.0, 2.0)
     assert math.isnan(both.cpu_limit) and both.pressure["io"] == (0.3, 0.0)

@@ -91,7 +91,6 @@ class Proctop(Comfort):
         transport = Transport(past, self._fetched) if past is not None else None
         self.deck = Deck(live=live, transport=transport, changed=self._moment_changed, at=tour.begin if tour is not None else None)
         self._feed: Feed | None = None
-        self._cell_filters: tuple[LineFilter, ...] = ()
         self.no_color = self.no_color or not settings.color or depth is None
         self.animation_level = "none"
         for theme in OURS:

@@ -75,6 +75,14 @@ MAIN: list[BindingType] = [
     Binding("f10,q", "app.quit", "quit", key_display="F10 q", id="quit"),
 ]
 
+_MAIN = {binding.id: binding for binding in MAIN if isinstance(binding, Binding)}
+
+
+def of_main(*ids: str) -> list[Binding]:
+    """Keys of the main screen that another screen has with the same meaning."""
+    return [_MAIN[name] for name in ids]
+
+
 _SPELLED = {
     "up": "↑",
     "down": "↓",

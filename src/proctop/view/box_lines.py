@@ -8,11 +8,9 @@ from proctop.view.cells import Cell, Glyphs, Line, line
 from proctop.view.group_lines import hot
 from proctop.view.groups import Groups
 
-ROWS = 4
-
 
 def about(groups: Groups, g: int, total: int, glyphs: Glyphs) -> list[Line]:
-    """:data:`ROWS` lines about the container of group ``g``; none where it has none."""
+    """Four lines about the container of group ``g``; none where it has none."""
     box = groups.boxes.containers[g] if groups.boxes is not None else None
     if groups.boxes is None or box is None:
         return []

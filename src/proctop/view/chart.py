@@ -88,7 +88,8 @@ def steps(values: Floats | Floats32, scale: Scale, rows: int) -> list[int]:
     with np.errstate(invalid="ignore", over="ignore"):
         share = (np.asarray(values, dtype=np.float64) - scale.low) / (width if 0 < width < float("inf") else 1.0)
         height = np.ceil(np.clip(share, 0.0, 1.0) * most)
-    return np.where(np.isnan(height), 0, np.maximum(height, 1)).astype(int).tolist()  # type: ignore[no-any-return]
+    eighths: list[int] = np.where(np.isnan(height), 0, np.maximum(height, 1)).astype(int).tolist()
+    return eighths
 
 
 def bars(

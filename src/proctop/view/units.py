@@ -15,7 +15,6 @@ from functools import lru_cache
 from proctop.fields import Unit
 
 MISSING = "–"
-MISSING_ASCII = "-"
 
 Formatter = Callable[[float, int], str]
 

@@ -13,7 +13,7 @@ from proctop.actions import Actions
 from proctop.inspection import Environment
 from proctop.records import Course, Frame, ProcKey
 from proctop.tui.following import Following
-from proctop.tui.keys import TIME
+from proctop.tui.keys import TIME, of_main
 from proctop.tui.screens.looking import Looking
 from proctop.tui.widgets.bars import Keys, Notice
 from proctop.tui.widgets.menu import Page
@@ -38,19 +38,6 @@ ASKED = (
 _REST = 0.5  # seconds between two questions: a past that is played fast would only be asked for
 
 
-class Sheet(Page, inherit_bindings=False):
-    """A page whose space key is left to the time."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "up", show=False),
-        Binding("down", "move(1)", "down", show=False),
-        Binding("pageup", "turn(-1)", "page up", show=False),
-        Binding("pagedown", "turn(1)", "page down", show=False),
-        Binding("home", "move(-100000)", "begin", show=False),
-        Binding("end", "move(100000)", "end", show=False),
-    ]
-
-
 class ProcessDetail(Looking):
     """Goes with its process from frame to frame; what lies before it comes from the past while nobody waits for it."""
 
@@ -59,13 +46,12 @@ class ProcessDetail(Looking):
         *(Binding(str(k + 1), f"open({k})", name.lower(), id=f"tab_{k + 1}") for k, name in enumerate(NAMES)),
         Binding("tab", "turn(1)", "the next tab", id="tab_next"),
         Binding("shift+tab", "turn(-1)", "the tab before", id="tab_previous"),
-        Binding("w", "zoom(1)", "a wider span of history", id="wider"),
-        Binding("W", "zoom(-1)", "a narrower one", id="narrower"),
+        *of_main("wider", "narrower"),
         Binding("r", "again", "look again: files, sockets, delays, environment", id="again"),
         Binding("enter", "read", "read the environment, on its tab", id="read"),
         Binding("f9,k", "signal", "send a signal to the process", key_display="F9 k", id="signal"),
         Binding("a", "accept", "take what it does now as its normal", id="accept"),
-        Binding("i", "incident", "mark its alarm as an incident, no false alarm", id="incident"),
+        *of_main("incident"),
         *TIME,
     ]
 
@@ -82,7 +68,7 @@ class ProcessDetail(Looking):
     def compose(self) -> ComposeResult:
         yield Notice("reader-title")
         yield Tabs(NAMES)
-        yield Sheet()
+        yield Page()
         yield Keys()
 
     def on_mount(self) -> None:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -22,7 +22,7 @@ from proctop.view.events import SORTS, Event, Listing
 from proctop.view.panel import Moment
 
 if TYPE_CHECKING:
-    from proctop.tui.app import Proctop
+    pass
 
 FILTER_HINT = "words of a name, container, reason or state (open, ended, accepted, incident)   Enter keeps, Esc clears"
 EXPORT_HINT = "a file that ends in .csv or .json   Enter writes it, Esc leaves"
@@ -62,10 +62,6 @@ class EventsScreen(Overlay[None]):
         self._listing = Listing()
         self._text = ""  # of the filter
         self._count = 0  # of all events, shown or not
-
-    @property
-    def proctop(self) -> Proctop:
-        return cast("Proctop", self.app)
 
     def compose(self) -> ComposeResult:
         yield self._header
@@ -147,9 +143,6 @@ class EventsScreen(Overlay[None]):
             self._filter("")
         else:
             self.dismiss()
-
-    def action_help(self) -> None:
-        self.proctop.main.help(self.TITLE or "")
 
     def _look(self, listing: Listing) -> None:
         self._listing = listing

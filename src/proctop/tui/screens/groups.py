@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from proctop.records import Frame
 from proctop.rollup import BY
-from proctop.tui.keys import TIME
+from proctop.tui.keys import TIME, of_main
 from proctop.tui.messages import Opened, SortBy
 from proctop.tui.screens.menus import Choice, Overlay, user_items
 from proctop.tui.widgets.bars import Header, Keys, Notice
@@ -25,7 +25,7 @@ from proctop.view.panel import Moment
 from proctop.view.query import QueryError, parse
 
 if TYPE_CHECKING:
-    from proctop.tui.app import Proctop
+    pass
 
 ROOMY = 16
 """Rows from which on there is room for what is known of one container."""
@@ -47,24 +47,13 @@ class GroupsScreen(Overlay[Grouping]):
         Binding("c", "limits", "containers against their limits, and back", id="groups_limits"),
         Binding("right,plus", "fold(False)", "show the members of the selected group", key_display="→ +", id="expand"),
         Binding("left,minus", "fold(True)", "hide them", key_display="← -", id="collapse"),
-        Binding("f3,slash", "search", "search", key_display="F3 /", id="search"),
-        Binding("n", "next(1)", "next match", id="next"),
-        Binding("N", "next(-1)", "previous match", id="previous"),
+        *of_main("search", "next", "previous"),
         Binding("f4,backslash", "filter", "filter, here and on the main screen", key_display="F4 \\", id="filter"),
-        Binding("u", "user_menu", "processes of one user", id="user"),
-        Binding("K", "kernel", "with or without kernel threads", id="kernel"),
-        Binding("p", "names", "command line, with path, or name", id="names"),
-        Binding("f6,less_than_sign,greater_than_sign", "sort_menu", "sort by a column", key_display="F6 < >", id="sort"),
-        Binding("I", "reverse", "reverse the order", id="reverse"),
-        Binding("A", "sort('score')", "sort by anomaly score", id="sort_score"),
-        Binding("P", "sort('cpu')", "sort by cpu", id="sort_cpu"),
-        Binding("M", "sort('rss')", "sort by memory", id="sort_memory"),
+        *of_main("user", "kernel", "names", "sort", "reverse", "sort_score", "sort_cpu", "sort_memory"),
         Binding("N", "sort('n')", "sort by the number of processes", id="sort_pid"),
-        Binding("T", "sort('time')", "sort by cpu time", id="sort_time"),
+        *of_main("sort_time"),
         *TIME,
-        Binding("e", "app.events", "alert events", id="events"),
-        Binding("v", "app.vitals", "host vitals", id="vitals"),
-        Binding("R", "app.record", "record to a file, and end that", id="record"),
+        *of_main("events", "vitals", "record"),
         Binding("question_mark,h", "help", "help", key_display="? h", id="groups_help"),
         Binding("escape,q", "back", "end the search, or go back", key_display="Esc q", id="groups_back"),
         Binding("f10", "app.quit", "quit", key_display="F10", id="groups_quit"),
@@ -84,10 +73,6 @@ class GroupsScreen(Overlay[Grouping]):
         self._prompt.display = False
         self._selected = Notice("selected")
         self._footer = Keys()
-
-    @property
-    def proctop(self) -> Proctop:
-        return cast("Proctop", self.app)
 
     def compose(self) -> ComposeResult:
         yield Header()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from proctop.actions import ActionFailed, Actions
 from proctop.inspection import Detail, Environment, Holdings
@@ -14,7 +14,7 @@ from proctop.tui.screens.pages import Reader
 from proctop.view.about import Closer
 
 if TYPE_CHECKING:
-    from proctop.tui.app import Proctop
+    pass
 
 LOOKING = "looking …"
 SILENT = "the kernel does not answer about this process; what it says will be shown when it comes"
@@ -33,10 +33,6 @@ class Looking(Reader):
         self.holds: Holdings | str = ""
         self.environment: Environment | str = ""
         self._pending: set[Callable[[ProcKey], object]] = set()  # not answered yet, however late
-
-    @property
-    def proctop(self) -> Proctop:
-        return cast("Proctop", self.app)
 
     def look(self, *, again: bool = False) -> None:
         """Who it is: once, unless it is wanted ``again``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
@@ -20,6 +20,9 @@ from proctop.tui.widgets.bars import Notice
 from proctop.tui.widgets.menu import Item, Menu
 from proctop.view.cells import Cell
 
+if TYPE_CHECKING:
+    from proctop.tui.app import Proctop
+
 
 class Overlay(ModalScreen[ScreenResultType]):
     """A screen over the main one. It goes once: of two quick Esc the second is not for the screen below.
@@ -30,12 +33,16 @@ class Overlay(ModalScreen[ScreenResultType]):
     COVERS: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "help", "help", show=False)]
 
+    @property
+    def proctop(self) -> Proctop:
+        return cast("Proctop", self.app)
+
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def action_help(self) -> None:
         """Help, with the keys of this screen first."""
-        self.app.main.help(self.TITLE or "")  # type: ignore[attr-defined]
+        self.proctop.main.help(self.TITLE or "")
 
 
 class Choice(Overlay[str | None]):

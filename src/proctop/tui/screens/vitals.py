@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,7 +18,7 @@ from proctop.view import vitals
 from proctop.view.panel import Moment
 
 if TYPE_CHECKING:
-    from proctop.tui.app import Proctop
+    pass
 
 
 class VitalsScreen(Overlay[None]):
@@ -44,10 +44,6 @@ class VitalsScreen(Overlay[None]):
         self._header = Header()
         self._taste = vitals.Taste()
         self._last: tuple[Frame, Sequence[HostRates], Frame] | None = None  # of the past: as it was, what led up to it, with scores
-
-    @property
-    def proctop(self) -> Proctop:
-        return cast("Proctop", self.app)
 
     def compose(self) -> ComposeResult:
         yield self._header
@@ -102,6 +98,3 @@ class VitalsScreen(Overlay[None]):
 
     def action_judge(self, normal: bool) -> None:
         self.proctop.judge(HOST, normal)
-
-    def action_help(self) -> None:
-        self.proctop.main.help(self.TITLE or "")

@@ -8,15 +8,16 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from proctop.tui.messages import Opened, SortBy
+from proctop.tui.messages import Opened
 from proctop.tui.widgets.lines import Lines
+from proctop.tui.widgets.table import Table
 from proctop.view import group_lines, table
 from proctop.view.box_lines import about
 from proctop.view.cells import Cell, Line, line
 from proctop.view.groups import Grouping, Groups, Place
 
 
-class GroupTable(Lines, can_focus=True):
+class GroupTable(Table):
     """Shows the rows of :meth:`show` that fit. Line 0 is the titles."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,10 +45,7 @@ class GroupTable(Lines, can_focus=True):
         self._groups: Groups | None = None
         self._grouping = Grouping()
         self._names, self._found = table.NAMES[0], ""
-        self._slots: tuple[table.Slot, ...] = ()
         self.cursor: Place | None = None
-        self.place: int | None = None  # of the cursor, where it was seen last
-        self.top = 0  # the first place shown
 
     def show(self, groups: Groups, grouping: Grouping, *, names: str, found: str = "") -> None:
         """Take new data; paint what differs. The cursor of a member that is gone goes to its group, of a group that is gone to nobody."""
@@ -67,22 +65,12 @@ class GroupTable(Lines, can_focus=True):
         """Processes that are counted."""
         return len(self._groups.frame.reading) if self._groups is not None else 0
 
-    @property
-    def _room(self) -> int:
-        return max(1, self.size.height - 1)
-
     def select(self, place: Place | None) -> None:
         """Put the cursor on a row and bring it into view."""
         self.cursor = place
         self.place = self._groups.place_of(place) if place is not None and self._groups is not None else None
         self.reveal()
         self.post_message(self.Moved())
-
-    def reveal(self) -> None:
-        """Bring the selected row into view."""
-        if self.place is not None:
-            self.top = max(min(self.top, self.place), self.place - self._room + 1)
-        self.redraw()
 
     def draw(self) -> list[Line]:
         total, glyphs, grouping, groups = self.size.width, self.glyphs, self._grouping, self._groups
@@ -100,16 +88,6 @@ class GroupTable(Lines, can_focus=True):
         out += [line(parts, total) for parts in gone]
         return out
 
-    def action_move(self, step: int) -> None:
-        start = self.place if self.place is not None else self.top - 1 if step > 0 else self.top + 1
-        self._go(start + step)
-
-    def action_page(self, step: int) -> None:
-        self._go((self.place if self.place is not None else self.top) + step * (self._room - 1))
-
-    def action_edge(self, end: int) -> None:
-        self._go(self.count if end else 0)
-
     def action_open(self) -> None:
         if self.cursor is None or self._groups is None or self.place is None:
             return
@@ -119,34 +97,9 @@ class GroupTable(Lines, can_focus=True):
         else:
             self.post_message(self.Unfolded(key, self._groups.group_at(self.place) not in self._groups.expanded))
 
-    def _go(self, place: int) -> None:
+    def go(self, place: int) -> None:
         if self._groups is not None and self.count:
             self.select(self._groups.at(max(0, min(place, self.count - 1))))
-
-    def scroll_lines(self, step: int) -> None:
-        """Move the window over the rows and leave the cursor."""
-        self.top = max(0, min(self.top + step, self.count - self._room))
-        self.redraw()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.scroll_lines(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.scroll_lines(-3)
-
-    def on_click(self, event: events.Click) -> None:
-        if event.y == 0:
-            column = table.column_at(self._slots, event.x)
-            if column is not None:
-                self.post_message(SortBy(column))
-            return
-        place = self.top + event.y - 1
-        if place < self.count and place != self.place:
-            self._go(place)
-        elif place < self.count:
-            self.action_open()
 
 
 class Ways(Lines):

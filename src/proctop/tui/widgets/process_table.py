@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from textual import events
 from textual.binding import Binding, BindingType
 
 from proctop.fields import Column
 from proctop.records import Frame, Ints, Label, ProcKey
-from proctop.tui.messages import Moved, Opened, SortBy
-from proctop.tui.widgets.lines import Lines
+from proctop.tui.messages import Moved, Opened
+from proctop.tui.widgets.table import Table
 from proctop.view import departed, table, zoom
 from proctop.view.cells import Cell, Line, line, width
 from proctop.view.rows import Rows
 
 
-class ProcessTable(Lines, can_focus=True):
+class ProcessTable(Table):
     """Shows the rows of :meth:`show` that fit. Line 0 is the titles."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,13 +39,10 @@ class ProcessTable(Lines, can_focus=True):
         self._tree = False
         self._contained = False  # whether any process was in a container
         self._labels: Sequence[Label] = ()
-        self._slots: tuple[table.Slot, ...] = ()
         self._laid: tuple[int, bool, str, bool] | None = None  # what they were worked out for
         self.cursor: ProcKey | None = None
         self.follow = False
         self.factor = 1  # readings that a cell of the history stands for
-        self.top = 0  # the first place shown
-        self._place: int | None = None  # of the cursor, where it was seen last
         self._ghost: tuple[Cell, ...] | None = None  # the row of a selected process that has exited
         self._crowd: tuple[int, str] | None = None  # the selected one of the departed stands for these
         self.absence = ""  # why the selected process is not among those shown
@@ -84,18 +80,12 @@ class ProcessTable(Lines, can_focus=True):
     def exited(self) -> bool:
         return self._ghost is not None
 
-    @property
-    def place(self) -> int | None:
-        """Where the cursor stands, from 0."""
-        return self._place
-
     def select(self, key: ProcKey | None) -> None:
         """Put the cursor on a process and bring it into view."""
         self.cursor, self._ghost, self._crowd, self.absence = key, None, None, ""
-        self._place = None
+        self.place = None
         self._settle()
-        self._reveal()
-        self.redraw()
+        self.reveal()
         self.post_message(Moved(self.cursor))
 
     def _settle(self) -> None:
@@ -110,43 +100,26 @@ class ProcessTable(Lines, can_focus=True):
             self._crowd = departed.crowd(frame, self.cursor)
             self.absence = "" if table.row_of(frame, self.cursor) is not None else table.absence(frame, self.cursor, self.absence)
             if place is not None:
-                self._ghost, self._place = None, place
+                self._ghost, self.place = None, place
             elif table.row_of(frame, self.cursor) is not None:  # alive, but filtered out
-                self._ghost, self._place = None, None
+                self._ghost, self.place = None, None
                 self.cursor = None
-            elif self._place is not None:
+            elif self.place is not None:
                 self._ghost = self._ghost or self._last_look()
-                self._place = min(self._place, len(rows.order))
+                self.place = min(self.place, len(rows.order))
             else:
                 self.cursor = None
             if self.follow:
-                self._reveal()
+                self._uncover()
         self.top = max(0, min(self.top, self.count - self._room))
 
     def _last_look(self) -> tuple[Cell, ...]:
         """The cells of the cursor's line as they were painted, kept while it stays selected."""
-        place = self._place if self._place is not None else 0
+        place = self.place if self.place is not None else 0
         y = 1 + place - self.top
         if self._slots and 0 < y < len(self.lines):
             return self.lines[y].cells
         return (Cell(f"{self.cursor.pid if self.cursor else ''} "),)
-
-    @property
-    def _room(self) -> int:
-        return max(1, self.size.height - 1)
-
-    def reveal(self) -> None:
-        """Bring the selected process into view."""
-        self._reveal()
-        self.redraw()
-
-    def _reveal(self) -> None:
-        if self._place is None:
-            return
-        if self._place < self.top:
-            self.top = self._place
-        elif self._place >= self.top + self._room:
-            self.top = self._place - self._room + 1
 
     def draw(self) -> list[Line]:
         frame, rows = self._frame, self._rows
@@ -160,7 +133,7 @@ class ProcessTable(Lines, can_focus=True):
         slots = self._slots
         named = zoom.titled(slots, self.factor, frame.reading.interval)
         out = [table.titles(named, total, self._sort, self._descending, self.glyphs)]
-        ghost = self._place if self._ghost is not None and self._place is not None else None
+        ghost = self.place if self._ghost is not None and self.place is not None else None
         first = self.top - (ghost is not None and ghost < self.top)
         cells = table.body(
             frame, rows, slots, first, self._room, glyphs=self.glyphs, names=self._names, found=self._found, factor=self.factor
@@ -171,7 +144,7 @@ class ProcessTable(Lines, can_focus=True):
         if not cells:
             out.append(line([Cell(" nothing to show: no process matches. Esc clears the filter.", "soft")], total))
         for k, parts in enumerate(cells[: self._room]):
-            out.append(line(parts, total, "cursor" if self.top + k == self._place else ""))
+            out.append(line(parts, total, "cursor" if self.top + k == self.place else ""))
         return out
 
     @staticmethod
@@ -187,51 +160,14 @@ class ProcessTable(Lines, can_focus=True):
             x += size
         return tuple(out)
 
-    def action_move(self, step: int) -> None:
-        if not self.count:
-            return
-        start = self._place if self._place is not None else self.top - 1 if step > 0 else self.top + 1
-        self._go(start + step)
-
-    def action_page(self, step: int) -> None:
-        self._go((self._place if self._place is not None else self.top) + step * (self._room - 1))
-
-    def action_edge(self, end: int) -> None:
-        self._go(self.count if end else 0)
-
     def action_open(self) -> None:
         if self.cursor is not None and not self.exited:
             self.post_message(Opened(self.cursor))
 
-    def _go(self, place: int) -> None:
+    def go(self, place: int) -> None:
         if self._frame is None or self._rows is None or not len(self._rows.order):
             return
-        if self._ghost is not None and self._place is not None and place > self._place:
+        if self._ghost is not None and self.place is not None and place > self.place:
             place -= 1  # the kept row vanishes
         place = max(0, min(place, len(self._rows.order) - 1))
         self.select(table.key_at(self._frame, self._rows, place))
-
-    def scroll_lines(self, step: int) -> None:
-        """Move the window over the rows and leave the cursor."""
-        self.top = max(0, min(self.top + step, self.count - self._room))
-        self.redraw()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.scroll_lines(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.scroll_lines(-3)
-
-    def on_click(self, event: events.Click) -> None:
-        if event.y == 0:
-            column = table.column_at(self._slots, event.x)
-            if column is not None:
-                self.post_message(SortBy(column))
-            return
-        place = self.top + event.y - 1
-        if place < self.count and place != self._place:
-            self._go(place)
-        elif event.chain >= 2:
-            self.action_open()
