@@ -25,7 +25,8 @@ import numpy as np
 
 from proctop.engine import Engine
 from proctop.fields import COUNTER
-from proctop.records import Batch, Bools, Container, Floats, Floats32, HostCounters, HostInfo, Ints, Label, Reading, Scores
+from proctop.frames import Batch, Scores
+from proctop.records import Bools, Container, Floats, Floats32, HostCounters, HostInfo, Ints, Label, Reading
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.protocol import Detector
 from proctop.scoring.registry import make

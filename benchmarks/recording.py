@@ -28,9 +28,10 @@ from benchmarks.idlers import Idlers
 from benchmarks.terminal import cpu_clock
 from proctop.engine import Engine
 from proctop.fields import COUNTERS, Kind
+from proctop.frames import AlertEvent, Frame
 from proctop.kernel.host import Host
 from proctop.player import Player
-from proctop.records import AlertEvent, Floats, Frame
+from proctop.records import Floats
 from proctop.scoring.registry import make
 from proctop.sources.live import LiveSource
 from proctop.sources.pace import Ticker

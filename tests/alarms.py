@@ -8,8 +8,8 @@ import scenes
 from frames import REDIS as CACHE
 from hosts import Machine
 from moments import FIRST, REDIS, WORKER
+from proctop.frames import HOST, AlertEvent, Frame, HostRates, HostScores, Reason
 from proctop.hostwatch import HostWatch
-from proctop.records import HOST, AlertEvent, Frame, HostRates, HostScores, Reason
 
 WRITES = (
     Reason("wchar", 3.99e7, (0.0, 1.2e6), "own", "writes 38 MB/s, usual 0–1.2 MB/s"),

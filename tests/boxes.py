@@ -8,7 +8,8 @@ import numpy as np
 
 import scenes
 from frames import GIB, Proc, build
-from proctop.records import CgroupCounters, Container, Frame, GroupScores, Pressure, Reason
+from proctop.frames import Frame, GroupScores, Reason
+from proctop.records import CgroupCounters, Container, Pressure
 from proctop.rollup import roll_up
 from proctop.view.cells import width
 

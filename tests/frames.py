@@ -8,24 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from proctop import fields
-from proctop.records import (
-    Batch,
-    CgroupCounters,
-    Container,
-    Exit,
-    Frame,
-    Gap,
-    HostCounters,
-    HostInfo,
-    HostRates,
-    Label,
-    Reading,
-    Reason,
-    Scores,
-    Status,
-    ThreadTable,
-    Trail,
-)
+from proctop.frames import Batch, Frame, HostRates, Reason, Scores, Status, Trail
+from proctop.records import CgroupCounters, Container, Exit, Gap, HostCounters, HostInfo, Label, Reading, ThreadTable
 
 NAN = float("nan")
 GIB = 1 << 30

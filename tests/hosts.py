@@ -9,8 +9,9 @@ import numpy as np
 
 from proctop.features import derive
 from proctop.fields import COUNTERS
+from proctop.frames import Batch, HostRates, HostScores
 from proctop.hostwatch import HostWatch
-from proctop.records import Batch, DiskCounters, HostCounters, HostInfo, HostRates, HostScores, NetCounters, Pressure, Reading
+from proctop.records import DiskCounters, HostCounters, HostInfo, NetCounters, Pressure, Reading
 from proctop.vitals import host_rates
 
 GIB = 1 << 30

@@ -8,7 +8,8 @@ import numpy as np
 
 from frames import NAN
 from proctop.fields import FEATURE, SCHEMA
-from proctop.records import Container, Departed, Frame, Label
+from proctop.frames import Departed, Frame
+from proctop.records import Container, Label
 
 
 @dataclass(frozen=True)

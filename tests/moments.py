@@ -10,7 +10,8 @@ import numpy as np
 
 import scenes
 from proctop.course import join, moment
-from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
+from proctop.frames import Course, Frame, HostRates
+from proctop.records import Floats32, ProcKey
 
 WORKER = ProcKey(1841, 2841)
 REDIS = ProcKey(2200, 3200)

@@ -12,8 +12,9 @@ import numpy as np
 from proctop import fields
 from proctop.engine import Engine
 from proctop.export import lines
+from proctop.frames import Frame
 from proctop.player import Player
-from proctop.records import Exit, Frame, Label, ProcKey, Reading
+from proctop.records import Exit, Label, ProcKey, Reading
 from proctop.scoring.baseline import Baseline
 from proctop.stream.writer import Writer
 from proctop.view import panel, table

@@ -8,8 +8,9 @@ import numpy as np
 
 from frames import REDIS, WEB, Proc, build, host
 from proctop.actions import ActionFailed, Actions
+from proctop.frames import Frame, Reason, Status
 from proctop.inspection import Delays, Detail, Environment, Holdings, OpenFile, Socket
-from proctop.records import Container, Frame, Gap, ProcKey, Reason, Status
+from proctop.records import Container, Gap, ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
 

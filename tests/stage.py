@@ -16,8 +16,9 @@ from typing import Any, cast
 import scenes
 from frames import INFO, Proc, build, crowd
 from proctop.engine import Engine
+from proctop.frames import AlertEvent, Frame, Reason
 from proctop.player import Player
-from proctop.records import AlertEvent, Container, Frame, Reading, Reason
+from proctop.records import Container, Reading
 from proctop.settings import Settings
 from proctop.sources import Source, Wants
 from proctop.stream.archive import Archive

@@ -10,7 +10,8 @@ import scenes
 from frames import INFO, Proc, build, thread_table
 from moments import Mark, Past
 from proctop import fields
-from proctop.records import AlertEvent, CgroupCounters, Frame, Pressure, ProcKey, Reason, Status, ThreadTable
+from proctop.frames import AlertEvent, Frame, Reason, Status
+from proctop.records import CgroupCounters, Pressure, ProcKey, ThreadTable
 
 WORKER, REDIS, NODE, YOUNG = ProcKey(1841, 2841), ProcKey(2200, 3200), ProcKey(2311, 3311), ProcKey(9300, 372_950)
 FIRST = 1_700_003_600.0

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from proctop.records import HOST, AlertEvent, Batch, HostScores, Label, ProcKey, Reading, Reason, Scores
+from proctop.frames import HOST, AlertEvent, Batch, HostScores, Reason, Scores
+from proctop.records import Label, ProcKey, Reading
 
 MERGED = 10.0
 """Seconds of calm that end an event."""

@@ -13,11 +13,12 @@ from proctop.scoring.catalogue import NoModel
 from proctop.settings import DEFAULTS, NAMED, SettingsError, nearest, state_path
 
 if TYPE_CHECKING:
+    from proctop.frames import Frame
     from proctop.keeper import Keeper
     from proctop.kernel.host import Host
     from proctop.player import Player
     from proctop.recording import RecordingEngine
-    from proctop.records import Frame, HostInfo
+    from proctop.records import HostInfo
     from proctop.scoring.protocol import Detector
     from proctop.settings import Settings
     from proctop.sources import Source

@@ -12,7 +12,8 @@ import numpy as np
 from proctop.engine import follows, seen_batch
 from proctop.features import first
 from proctop.fields import SCHEMA
-from proctop.records import Batch, Course, Floats32, Frame, Index, Label, ProcKey, Reading, Scores
+from proctop.frames import Batch, Course, Frame, Scores
+from proctop.records import Floats32, Index, Label, ProcKey, Reading
 from proctop.stream import frames
 from proctop.stream.archive import Archive
 from proctop.stream.decoded import Segment

@@ -17,7 +17,8 @@ import numpy as np
 
 from proctop.features import brief, ends
 from proctop.fields import SCHEMA
-from proctop.records import Departed, Index, Ints, Reading
+from proctop.frames import Departed
+from proctop.records import Index, Ints, Reading
 
 FADE = 6.0
 """Seconds for which those that ended are remembered."""

@@ -12,9 +12,10 @@ from proctop.alerts import Alerts
 from proctop.departures import Departures
 from proctop.features import GAP, derive, first
 from proctop.fields import FEATURE
+from proctop.frames import HOST, AlertEvent, Batch, Departed, Frame, Scores, Trail
 from proctop.history import History
 from proctop.hostwatch import HostWatch
-from proctop.records import HOST, AlertEvent, Batch, Departed, Floats32, Frame, ProcKey, Reading, Scores, Trail
+from proctop.records import Floats32, ProcKey, Reading
 from proctop.rollup import BY, GroupScorer
 from proctop.scoring.crowds import Crowds
 from proctop.scoring.protocol import Detector

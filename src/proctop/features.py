@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.fields import COUNTER, FEATURE, FEATURES, SCHEMA, Kind
-from proctop.records import Batch, Bools, Floats, Floats32, Index, Ints, Reading
+from proctop.frames import Batch
+from proctop.records import Bools, Floats, Floats32, Index, Ints, Reading
 
 GAP = 10.0
 """An interval longer than this many nominal ones is a gap."""

@@ -12,7 +12,8 @@ from collections import deque
 
 import numpy as np
 
-from proctop.records import Batch, Floats32, Ints, Span, Trail
+from proctop.frames import Batch, Span, Trail
+from proctop.records import Floats32, Ints
 
 FACTORS = (10, 60, 720)
 """Readings that parts of longer times have: at one a second and 120 parts, twenty minutes, two hours and a day."""

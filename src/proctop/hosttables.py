@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from proctop.fields import FEATURE
-from proctop.records import Batch, DiskCounters, HostCounters, HostRates, NetCounters, Vital, Vitals
+from proctop.frames import Batch, HostRates, Vital, Vitals
+from proctop.records import DiskCounters, HostCounters, NetCounters
 
 _NAN = float("nan")
 _KIB = 1024.0

@@ -16,8 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.fields import QUANTITY, Quantity, Scale, Tail, Unit
+from proctop.frames import Batch, HostRates, HostScores, Reason, Vital, Vitals
 from proctop.hosttables import processes, with_processes
-from proctop.records import Batch, Bools, Floats, Floats32, HostRates, HostScores, Ints, Reason, Vital, Vitals
+from proctop.records import Bools, Floats, Floats32, Ints
 from proctop.scoring.calibration import Calibration, Cold, Episodes
 from proctop.scoring.explain import quantity, span
 

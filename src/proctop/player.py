@@ -12,7 +12,8 @@ from dataclasses import replace
 from proctop.course import trace
 from proctop.engine import follows, ranked, seen_batch, seen_frame
 from proctop.features import first
-from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
+from proctop.frames import Course, Frame, HostRates
+from proctop.records import Floats32, ProcKey
 from proctop.retrace import Position, Retrace
 from proctop.stream.archive import Archive
 from proctop.stream.summary import Mark

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from proctop.engine import Engine
+from proctop.frames import Frame
 from proctop.keeper import Keeper
-from proctop.records import Frame, Reading
+from proctop.records import Reading
 from proctop.scoring.protocol import Detector
 
 

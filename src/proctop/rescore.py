@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from proctop.engine import Engine, SeenEngine
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.stream import StreamError
 from proctop.stream.seen import Record
 

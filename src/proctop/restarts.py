@@ -6,7 +6,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
-from proctop.records import Container, Frame, Label
+from proctop.frames import Frame
+from proctop.records import Container, Label
 
 MOST = 1000
 """Lives that are kept of a container, and so what counting ends at."""

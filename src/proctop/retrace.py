@@ -10,7 +10,8 @@ import numpy as np
 from proctop.departures import Ended, fading, fresh, gather
 from proctop.engine import follows, unscored
 from proctop.features import align, still
-from proctop.records import Departed, Floats32, HostCounters, HostRates, Reading, Trail
+from proctop.frames import Departed, HostRates, Trail
+from proctop.records import Floats32, HostCounters, Reading
 from proctop.stream.archive import Archive
 from proctop.stream.decoded import Segment
 from proctop.stream.seen import Record

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from proctop.features import YOUNGEST, ends
 from proctop.fields import FEATURE, FEATURES, SCHEMA, Kind
-from proctop.records import Batch, Floats32, Frame, GroupScores, Ints, Label, Reading, Reason
+from proctop.frames import Batch, Frame, GroupScores, Reason
+from proctop.records import Floats32, Ints, Label, Reading
 from proctop.scoring.groups import GroupBaseline
 from proctop.sharing import BY, Name, Sharing
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.features import GAP
+from proctop.frames import HostRates
 from proctop.hosttables import measure
-from proctop.records import DiskCounters, Floats, HostCounters, HostRates, NetCounters, Pressure, Reading
+from proctop.records import DiskCounters, Floats, HostCounters, NetCounters, Pressure, Reading
 
 _NAN = float("nan")
 _PARTS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # guest time is part of user

@@ -10,7 +10,8 @@ from rich.cells import cell_len
 
 from frames import Proc, build
 from proctop.fields import COLUMNS
-from proctop.records import Container, Reason
+from proctop.frames import Reason
+from proctop.records import Container
 from proctop.view import cells, panel, table
 from proctop.view.cells import ASCII, UNICODE, Cell, Line
 from proctop.view.rows import Arranger, ViewState

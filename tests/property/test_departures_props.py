@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from frames import Proc, build
 from proctop.departures import FADE, MOST, Departures, fading, fresh, gather
 from proctop.fields import COUNTERS, SCHEMA
-from proctop.records import Departed, Exit, Label, ProcKey, Reading, ThreadTable
+from proctop.frames import Departed
+from proctop.records import Exit, Label, ProcKey, Reading, ThreadTable
 from proctop.view import table, values
 from proctop.view.cells import ASCII, UNICODE, width
 from proctop.view.rows import Arranger, ViewState

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from frames import Proc, build
 from proctop.course import join, moment
 from proctop.fields import FEATURES, SCHEMA, Feature
-from proctop.records import Course, ProcKey, Reason
+from proctop.frames import Course, Reason
+from proctop.records import ProcKey
 from proctop.view import about, chart, detail
 from proctop.view.about import Closer
 from proctop.view.cells import ASCII, UNICODE, line, width

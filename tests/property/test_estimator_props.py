@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proctop.features import derive
-from proctop.records import Batch, Reading
+from proctop.frames import Batch
+from proctop.records import Reading
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.estimator import ProcessBaseline
 from traffic import MB, MS, Host

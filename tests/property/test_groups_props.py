@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from frames import Proc, build
 from proctop.cgroups import cgroup_rates
-from proctop.records import CgroupCounters, Container, Pressure, Reason
+from proctop.frames import Reason
+from proctop.records import CgroupCounters, Container, Pressure
 from proctop.rollup import BY
 from proctop.view import box_lines, group_lines, table
 from proctop.view.cells import ASCII, UNICODE, Glyphs, width

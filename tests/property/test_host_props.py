@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alarms
+from proctop.frames import AlertEvent, Reason, Vital, Vitals
 from proctop.hostwatch import HostWatch
-from proctop.records import AlertEvent, Container, ProcKey, Reason, Vital, Vitals
+from proctop.records import Container, ProcKey
 from proctop.view.cells import ASCII, UNICODE, width
 from proctop.view.events import Event, Listing, news, row, sentences
 

@@ -22,7 +22,8 @@ from proctop.export.events import ResourceEvents
 from proctop.export.report.origin import Origin
 from proctop.export.report.page import Report
 from proctop.fields import SCHEMA
-from proctop.records import AlertEvent, Container, Frame, Gap, ProcKey, Reason
+from proctop.frames import AlertEvent, Frame, Reason
+from proctop.records import Container, Gap, ProcKey
 from proctop.sources.events import COLUMNS
 from proctop.view.rows import Arranger, ViewState
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proctop.engine import SeenEngine
+from proctop.frames import Frame
 from proctop.player import Player
-from proctop.records import Frame
 from proctop.stream import StreamError, frames
 from proctop.stream.archive import Archive
 from replays import exported, frames_of, lived, recorded, screen, settle

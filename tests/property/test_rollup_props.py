@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from frames import Proc, build
 from proctop.engine import Engine
 from proctop.fields import COUNTER, FEATURE, FEATURES, SCHEMA, Kind
-from proctop.records import Container, Exit, Frame, Label, ProcKey, Reading
+from proctop.frames import Frame
+from proctop.records import Container, Exit, Label, ProcKey, Reading
 from proctop.rollup import BY, roll_up
 from proctop.scoring.baseline import Baseline
 from traffic import MS, Host

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from proctop.features import derive
 from proctop.fields import COUNTER, FEATURES, Kind
-from proctop.records import Batch, Reading, Scores
+from proctop.frames import Batch, Scores
+from proctop.records import Reading
 from proctop.scoring.baseline import Baseline
 from traffic import MB, MS, Host
 

@@ -18,7 +18,8 @@ from proctop.engine import Engine
 from proctop.export.lines import as_json
 from proctop.export.table import as_table
 from proctop.features import derive, first
-from proctop.records import AlertEvent, Frame, ProcKey, Reading, Reason, Status, Trail
+from proctop.frames import AlertEvent, Frame, Reason, Status, Trail
+from proctop.records import ProcKey, Reading
 from proctop.scoring.baseline import Baseline
 from proctop.stream.packer import Packer
 from proctop.stream.reader import Reader

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from proctop.engine import Engine
 from proctop.fields import COUNTERS
+from proctop.frames import AlertEvent, Reason, Scores
 from proctop.records import (
-    AlertEvent,
     CgroupCounters,
     Container,
     DiskCounters,
@@ -29,8 +29,6 @@ from proctop.records import (
     Pressure,
     ProcKey,
     Reading,
-    Reason,
-    Scores,
     ThreadTable,
 )
 from proctop.sanitize import clean

@@ -14,8 +14,9 @@ import scenes
 import stories
 from moments import Past
 from proctop.actions import ActionFailed
+from proctop.frames import Course
 from proctop.inspection import Environment, Holdings
-from proctop.records import Course, ProcKey
+from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.sources import Wants
 from proctop.tui.app import Proctop

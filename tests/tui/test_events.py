@@ -17,7 +17,8 @@ import alarms
 import scenes
 from moments import FIRST, REDIS, WORKER, Past
 from proctop.engine import Engine
-from proctop.records import HOST, Frame, ProcKey
+from proctop.frames import HOST, Frame
+from proctop.records import ProcKey
 from proctop.scoring.registry import make
 from proctop.settings import Settings
 from proctop.tui import alarming

@@ -9,7 +9,7 @@ import pytest
 
 import moments
 import scenes
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
 from scenes import Recorded

@@ -9,7 +9,8 @@ import pytest
 import scenes
 from frames import WEB, host
 from leavers import Gone, departed
-from proctop.records import Departed, Exit, Frame, Label, ProcKey
+from proctop.frames import Departed, Frame
+from proctop.records import Exit, Label, ProcKey
 from proctop.settings import Settings
 from proctop.tui.app import Proctop
 from proctop.tui.screens.main import MainScreen

@@ -15,9 +15,10 @@ from textual.widgets._toast import Toast
 import scenes
 from frames import build
 from proctop.engine import Engine
+from proctop.frames import Frame
 from proctop.layouts import Layout, Layouts
 from proctop.player import Player
-from proctop.records import Frame, Gap
+from proctop.records import Gap
 from proctop.scoring.registry import make
 from proctop.settings import Settings
 from proctop.stream.archive import Archive

@@ -10,7 +10,7 @@ from textual.widgets._toast import Toast
 import alarms
 import scenes
 from moments import FIRST, REDIS, WORKER, Mark, Past
-from proctop.records import HOST, Frame
+from proctop.frames import HOST, Frame
 from proctop.settings import Settings
 from scenes import Recorded
 

@@ -13,8 +13,9 @@ from textual.widgets import Input
 
 import scenes
 from moments import FIRST, REDIS, WORKER, Past, past
+from proctop.frames import Frame
 from proctop.recording import RecordingEngine
-from proctop.records import Frame, Reading
+from proctop.records import Reading
 from proctop.scoring.registry import make
 from proctop.settings import Settings
 from proctop.stream import WriteFailed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moments import FIRST, REDIS, WORKER, Past, past
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.tui.moments import Fetched
 from proctop.tui.transport import Transport
 

@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 import alarms
 import scenes
 from proctop.engine import Engine
-from proctop.records import HOST, ProcKey
+from proctop.frames import HOST
+from proctop.records import ProcKey
 from proctop.scoring.registry import make
 from proctop.tui.app import Proctop
 from proctop.tui.screens.events import EventsScreen

@@ -11,7 +11,8 @@ from frames import REDIS, Proc, build
 from proctop.alerts import KEPT, MERGED, SHOWN, Alerts
 from proctop.engine import Engine
 from proctop.export.lines import reading
-from proctop.records import AlertEvent, Batch, ProcKey, Reason, Scores
+from proctop.frames import AlertEvent, Batch, Reason, Scores
+from proctop.records import ProcKey
 from proctop.scoring.calibration import EPISODE
 
 WHY = (Reason("wchar", 38e6, (0.0, 1e6), "own", "writes 38 MB/s, usual 0–1 MB/s"),)

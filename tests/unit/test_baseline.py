@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from proctop.features import derive
-from proctop.records import Batch, ProcKey, Reading, Scores, Status
+from proctop.frames import Batch, Scores, Status
+from proctop.records import ProcKey, Reading
 from proctop.scoring.baseline import WARM_UP, Baseline
 from proctop.scoring.catalogue import NAMES
 from proctop.scoring.registry import make

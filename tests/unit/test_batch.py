@@ -15,7 +15,8 @@ import pytest
 
 from frames import INFO, NAN, Proc, build
 from proctop.export import batch
-from proctop.records import Frame, HostInfo, Reading
+from proctop.frames import Frame
+from proctop.records import HostInfo, Reading
 from proctop.sources import Wants
 from proctop.view.rows import ViewState
 

@@ -7,7 +7,8 @@ import pytest
 
 from frames import NAN, REDIS, Proc, build, host
 from proctop.fields import COLUMNS
-from proctop.records import Frame, Gap, Reason, Status
+from proctop.frames import Frame, Reason, Status
+from proctop.records import Gap
 from proctop.view import cells, panel, table
 from proctop.view.cells import ASCII, UNICODE, Cell, Line
 from proctop.view.rows import Arranger, Rows, ViewState

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from frames import NAN, Proc, build, host
-from proctop.records import HostRates
+from proctop.frames import HostRates
 from proctop.view import panel
 from proctop.view.cells import ASCII, UNICODE, width
 from proctop.vitals import host_rates

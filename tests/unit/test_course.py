@@ -11,8 +11,9 @@ import pytest
 from proctop.course import LONGEST, MOST_KIN, join, moment, trace
 from proctop.engine import Engine
 from proctop.features import derive
+from proctop.frames import Course, Frame
 from proctop.player import Player
-from proctop.records import Course, Frame, ProcKey, Reading
+from proctop.records import ProcKey, Reading
 from proctop.scoring.baseline import Baseline
 from proctop.stream.archive import Archive
 from proctop.stream.ring import Ring

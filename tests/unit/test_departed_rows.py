@@ -11,7 +11,8 @@ from frames import NAN, REDIS, Proc, build, crowd, thread_table
 from leavers import Gone, departed, with_gone
 from proctop import fields
 from proctop.export import batch
-from proctop.records import Frame, ProcKey
+from proctop.frames import Frame
+from proctop.records import ProcKey
 from proctop.view import departed as view
 from proctop.view import table, values
 from proctop.view.cells import ASCII, UNICODE, Glyphs

@@ -10,7 +10,8 @@ import pytest
 
 from proctop.departures import FADE, MOST, Departures
 from proctop.fields import COUNTER, COUNTERS, FEATURE
-from proctop.records import Departed, Exit, Floats, Label, ProcKey, Reading
+from proctop.frames import Departed
+from proctop.records import Exit, Floats, Label, ProcKey, Reading
 from traffic import MS, Host
 
 BASH = 50

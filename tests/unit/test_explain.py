@@ -10,7 +10,8 @@ import pytest
 
 from proctop.features import derive
 from proctop.fields import FEATURE, FEATURES, SCORED, Unit
-from proctop.records import Batch, Reading, Scores
+from proctop.frames import Batch, Scores
+from proctop.records import Reading
 from proctop.scoring import explain, memory
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.explain import quantity, span, usual, words

@@ -9,7 +9,8 @@ import pytest
 
 from proctop.features import brief, derive, ends, still
 from proctop.fields import COUNTER, FEATURE, FEATURES, Kind
-from proctop.records import Batch, Exit, Label, ProcKey, Reading
+from proctop.frames import Batch
+from proctop.records import Exit, Label, ProcKey, Reading
 from traffic import MB, MS, Host
 
 RATES = [i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)]

@@ -7,7 +7,8 @@ from typing import cast
 
 from frames import INFO, build
 from proctop.engine import Engine
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.sources import NoReading, Wants
 from proctop.tui.feed import Feed
 

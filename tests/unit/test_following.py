@@ -11,7 +11,8 @@ import pytest
 import stories
 from moments import Past
 from proctop.course import moment
-from proctop.records import Course, Frame, ProcKey
+from proctop.frames import Course, Frame
+from proctop.records import ProcKey
 from proctop.stream import StreamError
 from proctop.tui.following import Following
 from proctop.tui.tracing import Asked, Tracer

@@ -8,7 +8,8 @@ import numpy as np
 
 import boxes
 from frames import Proc, build, crowd
-from proctop.records import CgroupCounters, Container, Departed, Frame, Label
+from proctop.frames import Departed, Frame
+from proctop.records import CgroupCounters, Container, Label
 from proctop.view import group_lines, groups, table
 from proctop.view.boxes import boxes as contained
 from proctop.view.cells import UNICODE

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from proctop.frames import Batch
 from proctop.history import History
-from proctop.records import Batch, Floats32, Label
+from proctop.records import Floats32, Label
 
 
 def batch(pids: list[int], prev: list[int]) -> Batch:

@@ -17,9 +17,10 @@ from proctop.export.alerts import as_csv, write, wrong
 from proctop.export.lines import reading
 from proctop.export.report.origin import Origin
 from proctop.export.report.page import Report
+from proctop.frames import HOST, AlertEvent, Frame, Reason
 from proctop.outfile import Unwritable
 from proctop.player import Player
-from proctop.records import HOST, AlertEvent, Frame, ProcKey, Reason
+from proctop.records import ProcKey
 from proctop.scoring.registry import make
 from proctop.stream.archive import Archive
 from proctop.stream.summary import Mark

@@ -10,9 +10,9 @@ import pytest
 from hosts import Machine, fallen, of
 from proctop import hostwatch
 from proctop.fields import QUANTITIES, QUANTITY, Tail
+from proctop.frames import HostScores
 from proctop.hosttables import COLUMNS, FORMULAS, MOST, OTHERS, PRESSURES
 from proctop.hostwatch import WARM_UP, HostWatch, amount, between
-from proctop.records import HostScores
 
 SETTLED = 600
 

@@ -10,8 +10,9 @@ import pytest
 
 from frames import Proc, build
 from proctop import cli
+from proctop.frames import Frame
 from proctop.offline.info import as_text, examine
-from proctop.records import Exit, Frame, Label, ProcKey
+from proctop.records import Exit, Label, ProcKey
 from proctop.stream import MAJOR, MINOR, StreamError, frames
 from proctop.stream.reader import Reader
 from proctop.stream.writer import Writer

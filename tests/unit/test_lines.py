@@ -14,7 +14,8 @@ import pytest
 from frames import GIB, NAN, REDIS, Proc, build, crowd, host, thread_table
 from proctop.export import lines, table
 from proctop.fields import SCHEMA
-from proctop.records import CgroupCounters, Exit, Frame, Gap, Label, Pressure, ProcKey, Reason, Status
+from proctop.frames import Frame, Reason, Status
+from proctop.records import CgroupCounters, Exit, Gap, Label, Pressure, ProcKey
 from proctop.view import cells
 from proctop.view.query import parse
 from proctop.view.rows import Arranger, ViewState

@@ -9,8 +9,8 @@ import pytest
 
 from frames import Proc, build
 from proctop.compose import memory_of
+from proctop.frames import Frame
 from proctop.recording import RecordingEngine
-from proctop.records import Frame
 from proctop.stream.writer import Writer
 
 WALL = 1_700_003_600.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import scenes
 from frames import Proc, build
 from proctop.export.plain import as_plain
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.view.rows import Arranger, ViewState
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proctop.frames import Frame
 from proctop.player import Player
-from proctop.records import Frame, ProcKey
+from proctop.records import ProcKey
 from proctop.stream import frames as stream_frames
 from proctop.stream.archive import Archive
 from proctop.stream.ring import Ring

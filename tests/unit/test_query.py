@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from frames import GIB, NAN, REDIS, WEB, Proc, build, crowd
-from proctop.records import Container, Status
+from proctop.frames import Status
+from proctop.records import Container
 from proctop.view import patterns
 from proctop.view.query import NAMES, QueryError, help_text, parse
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from proctop.features import derive
-from proctop.records import Container, Label, ProcKey, Status
+from proctop.frames import Status
+from proctop.records import Container, Label, ProcKey
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.calibration import Episodes
 from proctop.scoring.kinds import Kinds

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from frames import Proc, build
+from proctop.frames import Frame
 from proctop.recording import RecordingEngine
-from proctop.records import Frame, Reading
+from proctop.records import Reading
 from proctop.scoring.registry import make
 from proctop.stream.reader import Reader
 from proctop.stream.spool import Spool

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from proctop.fields import COLUMNS, COUNTERS, FEATURES, SCHEMA, Column, Counter, Feature
-from proctop.records import Batch, Container, Label, ProcKey
+from proctop.frames import Batch
+from proctop.records import Container, Label, ProcKey
 
 
 def test_rows_leave_missing_features_out() -> None:

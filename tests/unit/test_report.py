@@ -22,7 +22,8 @@ from proctop import cli
 from proctop.export.report import episodes, timeline, usage
 from proctop.export.report.origin import Origin
 from proctop.export.report.page import Report
-from proctop.records import AlertEvent, Container, Frame, Gap, ProcKey, Reason
+from proctop.frames import AlertEvent, Frame, Reason
+from proctop.records import Container, Gap, ProcKey
 from proctop.stream.writer import Writer
 
 ORIGIN = Origin("a.proctop", 4096, True, "", True, True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from proctop.engine import Engine
+from proctop.frames import Frame
 from proctop.player import Player
-from proctop.records import Frame
 from proctop.rescore import Rescore, Steps
 from proctop.scoring.baseline import Baseline
 from proctop.stream import StreamError, WriteFailed

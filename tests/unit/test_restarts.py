@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import permutations
 
 from frames import INFO, Proc, build
-from proctop.records import Container, Frame
+from proctop.frames import Frame
+from proctop.records import Container
 from proctop.restarts import MOST, Restarts
 
 BOX = Container("a" * 64, "docker", name="web")

@@ -13,7 +13,8 @@ import pytest
 from frames import Proc, build
 from notebooks import NOTEBOOKS
 from proctop.export import lines, table
-from proctop.records import Batch, Container, Label, ProcKey, Status
+from proctop.frames import Batch, Status
+from proctop.records import Container, Label, ProcKey
 from proctop.scoring import river
 from proctop.scoring.catalogue import BASELINE, MODEL, NAMES, NoModel
 from proctop.scoring.models import Models

@@ -11,7 +11,8 @@ import pytest
 from frames import REDIS, WEB, Proc, build
 from proctop.engine import Engine
 from proctop.fields import COUNTER, COUNTERS, FEATURE, SCHEMA
-from proctop.records import Container, Departed, Exit, Frame, Label, ProcKey
+from proctop.frames import Departed, Frame
+from proctop.records import Container, Exit, Label, ProcKey
 from proctop.rollup import BY, roll_up
 from proctop.scoring.baseline import Baseline
 from traffic import MB, MS, Host

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from frames import NAN, Proc, build, crowd, thread_table
-from proctop.records import Frame, ProcKey
+from proctop.frames import Frame
+from proctop.records import ProcKey
 from proctop.view.query import parse
 from proctop.view.rows import Arranger, Rows, ViewState
 

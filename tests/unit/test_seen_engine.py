@@ -13,7 +13,7 @@ import pytest
 
 from proctop import cli
 from proctop.engine import SeenEngine
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.sources.replay import ReplaySource
 from proctop.stream.seen import Record
 from replays import exported, frames_of, lived, recorded, screen

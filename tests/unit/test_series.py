@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from frames import Proc, build, crowd
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.stream import WriteFailed, frames
 from proctop.stream.reader import Reader
 from proctop.stream.writer import Writer

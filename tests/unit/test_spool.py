@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from frames import Proc, build
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import WriteFailed, spool
 from proctop.stream.spool import Spool
 

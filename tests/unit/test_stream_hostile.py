@@ -14,7 +14,8 @@ import zstandard
 
 from frames import REDIS, Proc, build
 from proctop.fields import COUNTERS
-from proctop.records import AlertEvent, CgroupCounters, Exit, HostInfo, Label, ProcKey, Reading, Reason
+from proctop.frames import AlertEvent, Reason
+from proctop.records import CgroupCounters, Exit, HostInfo, Label, ProcKey, Reading
 from proctop.stream import Damaged, WriteFailed, frames
 from proctop.stream.codec import MOST_PROCESSES, Decoder, Encoder, Section
 from proctop.stream.frames import Kind

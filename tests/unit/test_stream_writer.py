@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from frames import Proc, build
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import StreamError, WriteFailed, frames
 from proctop.stream.reader import Reader
 from proctop.stream.writer import Writer

@@ -7,7 +7,8 @@ import pytest
 
 from frames import BOOT, GIB, REDIS, WEB, Proc, build, crowd, thread_table
 from proctop import fields
-from proctop.records import Container, Reason, Status
+from proctop.frames import Reason, Status
+from proctop.records import Container
 from proctop.view import values
 
 EVERY = list(dict.fromkeys([*(c.name for c in fields.COLUMNS), *fields.SCHEMA]))

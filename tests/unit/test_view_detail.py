@@ -12,8 +12,9 @@ import stories
 from frames import REDIS, Proc, build
 from proctop.course import join, moment
 from proctop.fields import FEATURE, FEATURES
+from proctop.frames import Course, Frame, Reason
 from proctop.inspection import Delays, Detail, Environment, Holdings, OpenFile, Socket
-from proctop.records import CgroupCounters, Course, Frame, Gap, ProcKey, Reason
+from proctop.records import CgroupCounters, Gap, ProcKey
 from proctop.view import about, chart, courses, detail, holdings
 from proctop.view.about import Closer
 from proctop.view.cells import ASCII, UNICODE, Cell

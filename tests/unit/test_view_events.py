@@ -6,7 +6,8 @@ import pytest
 
 import alarms
 from moments import FIRST, Mark
-from proctop.records import HOST, ProcKey
+from proctop.frames import HOST
+from proctop.records import ProcKey
 from proctop.view.cells import ASCII, UNICODE, width
 from proctop.view.events import MOST, Chronicle, Event, Listing, folded, news, row, sentences, titles
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import alarms
-from proctop.records import Frame, HostRates
+from proctop.frames import Frame, HostRates
 from proctop.view.cells import ASCII, UNICODE, Glyphs, width
 from proctop.view.vitals import LENGTH, Past, Taste, headline, measured, retrospect, text
 

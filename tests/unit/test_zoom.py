@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from frames import Proc, build
+from proctop.frames import Trail
 from proctop.history import FACTORS, History
-from proctop.records import Trail
 from proctop.view.panel import NAN, Series
 
 

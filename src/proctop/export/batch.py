@@ -11,7 +11,8 @@ from io import TextIOWrapper
 from typing import Protocol, TextIO
 
 from proctop.fields import Column
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.sources import Source, Wants
 from proctop.sources.pace import readings
 from proctop.view.rows import Arranger, Rows, ViewState

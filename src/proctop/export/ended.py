@@ -9,7 +9,8 @@ import numpy as np
 from proctop.engine import unscored
 from proctop.features import SLACK, derive
 from proctop.fields import COUNTER, COUNTERS
-from proctop.records import Floats, Frame, Ints, ProcKey, Reading
+from proctop.frames import Frame
+from proctop.records import Floats, Ints, ProcKey, Reading
 
 _PATIENCE = 64  # readings for which the last counters of a process are kept whose end is still to be told
 _MOST = 1 << 14

@@ -28,7 +28,8 @@ from proctop.export.ended import LastIntervals
 from proctop.export.guard import guarded
 from proctop.features import cpu_spent
 from proctop.fields import COUNTER
-from proctop.records import Bools, Container, Floats, Frame, Index, Label
+from proctop.frames import Frame
+from proctop.records import Bools, Container, Floats, Index, Label
 from proctop.sources.events import COLUMNS, FEATURES
 
 _NEVER = "gid, user_pid, user_ppid, cgroup_id"

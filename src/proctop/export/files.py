@@ -12,7 +12,8 @@ from proctop import outfile
 from proctop.export import lines
 from proctop.export.events import ResourceEvents
 from proctop.export.rows import ParquetRows
-from proctop.records import Bools, Frame
+from proctop.frames import Frame
+from proctop.records import Bools
 from proctop.view.query import Query
 from proctop.view.rows import Arranger, ViewState
 

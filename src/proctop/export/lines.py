@@ -24,7 +24,8 @@ import numpy as np
 from proctop import fields
 from proctop.export.guard import guarded
 from proctop.fields import COUNTER
-from proctop.records import AlertEvent, CgroupCounters, Container, Floats, Frame, HostRates, Ints, Label, Pressure, Reading, Reason, Status
+from proctop.frames import AlertEvent, Frame, HostRates, Reason, Status
+from proctop.records import CgroupCounters, Container, Floats, Ints, Label, Pressure, Reading
 from proctop.view import values
 from proctop.view.rows import Rows
 

@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from proctop.records import Frame, Gap, Status
+from proctop.frames import Frame, Status
+from proctop.records import Gap
 from proctop.view import cells, table, units, values
 from proctop.view.rows import Rows
 

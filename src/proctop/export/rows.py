@@ -8,8 +8,9 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import COUNTER
+from proctop.frames import Frame, Status
 from proctop.parquet import Parquet
-from proctop.records import Bools, Frame, Label, Status
+from proctop.records import Bools, Label
 from proctop.view import values
 
 _TEXTS = ("comm", "command", "user", "cgroup")

@@ -9,7 +9,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Column
-from proctop.records import Frame, Ints, Status
+from proctop.frames import Frame, Status
+from proctop.records import Ints
 from proctop.view import cells, units, values
 from proctop.view.cells import Glyphs
 from proctop.view.rows import Rows

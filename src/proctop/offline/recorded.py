@@ -15,11 +15,12 @@ import polars as pl
 from proctop import hosttables
 from proctop.features import derive
 from proctop.fields import FEATURE
+from proctop.frames import Batch, HostRates
 from proctop.offline.gather import Chunks, gather
 from proctop.offline.plan import CLOCK, TableError
 from proctop.offline.stretches import Stretches
 from proctop.offline.tables import Chunk, Table
-from proctop.records import Batch, DiskCounters, Floats, HostRates, NetCounters, Reading
+from proctop.records import DiskCounters, Floats, NetCounters, Reading
 from proctop.sources.replay import ReplaySource
 from proctop.vitals import host_rates
 

@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from proctop.engine import Engine
-from proctop.records import Bools, Floats, Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Bools, Floats, Reading
 from proctop.scoring.models import Models, score_and_learn
 from proctop.scoring.protocol import Detector
 from proctop.scoring.rowwise import RowWise

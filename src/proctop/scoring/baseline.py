@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from proctop.records import Batch, Bools, Floats32, Index, Ints, ProcKey, Reason, Scores, Status
+from proctop.frames import Batch, Reason, Scores, Status
+from proctop.records import Bools, Floats32, Index, Ints, ProcKey
 from proctop.scoring.blame import excuse, forward, rose
 from proctop.scoring.calibration import Calibration, Episodes
 from proctop.scoring.evidence import combine, evidence, heed, host_tails

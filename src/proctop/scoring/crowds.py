@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.fields import FEATURE
-from proctop.records import Batch, Departed, Floats, Floats32, Ints
+from proctop.frames import Batch, Departed
+from proctop.records import Floats, Floats32, Ints
 from proctop.scoring.evidence import SHARPNESS
 from proctop.scoring.memory import cohort
 from proctop.scoring.steadiness import Steadiness

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES
-from proctop.records import Floats, Floats32, Index, Reason
+from proctop.frames import Reason
+from proctop.records import Floats, Floats32, Index
 from proctop.scoring.explain import words
 
 _LEAST = 0.25  # of a standard deviation: below it, differences are noise

@@ -19,7 +19,8 @@ import numpy as np
 from river import base
 
 from proctop.fields import FEATURE, FEATURES, SCHEMA, Kind
-from proctop.records import Batch, Label
+from proctop.frames import Batch
+from proctop.records import Label
 from proctop.scoring.baseline import Baseline
 
 _RATES = [i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Unit
-from proctop.records import Batch, Floats, Floats32, Index, Ints, Reason
+from proctop.frames import Batch, Reason
+from proctop.records import Floats, Floats32, Index, Ints
 from proctop.scoring.memory import Memory, cohort
 from proctop.scoring.novelty import Arrival
 from proctop.scoring.tails import BINS, CHANNEL, EVIDENCE, FAST, IDLE, NOVEL, SLOW_FROM, UNITS, UPPER, value_at

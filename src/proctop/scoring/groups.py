@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.fields import FEATURE, SCHEMA, SCORED
-from proctop.records import Batch, Bools, Floats, Floats32, Ints, Label, Reason, Scores
+from proctop.frames import Batch, Reason, Scores
+from proctop.records import Bools, Floats, Floats32, Ints, Label
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.explain import words
 from proctop.scoring.steadiness import RATES, Steadiness

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from proctop.records import Batch, Container, Floats32, Index, Ints, Label, ProcKey
+from proctop.frames import Batch
+from proctop.records import Container, Floats32, Index, Ints, Label, ProcKey
 from proctop.scoring.kinds import Kinds
 from proctop.scoring.learning import MOST, adopt, forget, learn
 from proctop.scoring.lives import Lives

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from proctop.records import Batch, ProcKey, Scores
+from proctop.frames import Batch, Scores
+from proctop.records import ProcKey
 
 
 class Detector(Protocol):

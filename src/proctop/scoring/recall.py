@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from proctop.records import Batch, ProcKey
+from proctop.frames import Batch
+from proctop.records import ProcKey
 from proctop.scoring.calibration import Calibration
 from proctop.scoring.lives import COUNT
 from proctop.scoring.memory import Memory

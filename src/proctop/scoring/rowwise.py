@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from proctop.fields import SCORED, Kind
-from proctop.records import Batch, Bools, Floats, Floats32, Index, Ints, Label, ProcKey, Reason, Scores, Status
+from proctop.frames import Batch, Reason, Scores, Status
+from proctop.records import Bools, Floats, Floats32, Index, Ints, Label, ProcKey
 from proctop.scoring.calibration import Calibration, Episodes
 from proctop.scoring.deviation import Deviation
 from proctop.scoring.models import Models, score_and_learn

@@ -10,7 +10,8 @@ import numpy as np
 from proctop import __version__, fields
 from proctop.features import GAP
 from proctop.fields import FEATURE
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import Damaged, WriteFailed, frames
 from proctop.stream.codec import MOST_CELLS, MOST_PROCESSES, Encoder
 from proctop.stream.frames import Kind

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from proctop.records import Reason
+from proctop.frames import Reason
 from proctop.stream import Damaged
 from proctop.stream.numbers import In, Out
 from proctop.stream.words import WordsIn, WordsOut

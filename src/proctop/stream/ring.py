@@ -8,7 +8,8 @@ import threading
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import WriteFailed, frames
 from proctop.stream.packer import Packer
 from proctop.stream.volume import FileVolume, Place

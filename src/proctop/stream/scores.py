@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from proctop.records import Bools, Floats, Floats32, Index, Reason, Scores, Status
+from proctop.frames import Reason, Scores, Status
+from proctop.records import Bools, Floats, Floats32, Index
 from proctop.sanitize import clean
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns

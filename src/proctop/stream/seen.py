@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from proctop.records import AlertEvent, Container, Floats32, ProcKey, Reading, Scores
+from proctop.frames import AlertEvent, Scores
+from proctop.records import Container, Floats32, ProcKey, Reading
 from proctop.stream import Damaged
 from proctop.stream.header import text, time, whole
 from proctop.stream.numbers import In, Out

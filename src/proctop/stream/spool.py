@@ -6,7 +6,8 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import WriteFailed
 
 HELD = 1 << 26

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from proctop.records import AlertEvent, ProcKey, Reading
+from proctop.frames import AlertEvent
+from proctop.records import ProcKey, Reading
 from proctop.sanitize import clean
 from proctop.stream import Damaged, frames
 from proctop.stream.frames import Kind

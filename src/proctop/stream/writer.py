@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-from proctop.records import Frame, Reading
+from proctop.frames import Frame
+from proctop.records import Reading
 from proctop.stream import WriteFailed, frames
 from proctop.stream.file import File, Unfit
 from proctop.stream.packer import Packer

@@ -13,7 +13,8 @@ from textual.app import App
 
 from proctop.actions import ActionFailed, Actions
 from proctop.engine import Engine
-from proctop.records import Frame, ProcKey
+from proctop.frames import Frame
+from proctop.records import ProcKey
 from proctop.scoring.calibration import EPISODE
 from proctop.tui.screens.menus import Choice, Confirm, signal_items
 from proctop.view import departed, table, values

@@ -8,7 +8,8 @@ import time
 from textual.driver import Driver
 from textual.timer import Timer
 
-from proctop.records import HOST, AlertEvent, Frame, ProcKey
+from proctop.frames import HOST, AlertEvent, Frame
+from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.acting import Acting
 from proctop.tui.deck import Deck

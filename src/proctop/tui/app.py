@@ -22,8 +22,8 @@ from textual.screen import Screen
 
 from proctop.actions import Actions
 from proctop.engine import Engine
+from proctop.frames import Frame
 from proctop.layouts import Layouts
-from proctop.records import Frame
 from proctop.settings import Settings, layouts_path, state_folder
 from proctop.sources import Source
 from proctop.tui.comfort import Comfort, through, unseen

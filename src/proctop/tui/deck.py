@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from proctop.records import Course, Frame, HostRates
+from proctop.frames import Course, Frame, HostRates
 from proctop.tui.moments import Fetched, Wish
 from proctop.tui.tracing import Asked
 from proctop.tui.transport import Transport

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from proctop.engine import Engine
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.sources import NoReading, Source
 from proctop.sources.pace import Ticker
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from proctop.course import join, moment
 from proctop.features import GAP
-from proctop.records import CgroupCounters, Course, Frame, ProcKey
+from proctop.frames import Course, Frame
+from proctop.records import CgroupCounters, ProcKey
 from proctop.tui.tracing import Asked
 from proctop.view import table
 from proctop.view.portrait import LEAST, ZOOMS, Portrait

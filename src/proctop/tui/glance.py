@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from proctop.fields import COLUMN, Column
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.settings import Settings
 from proctop.tui.ink import Pen, patch
 from proctop.view import panel, table

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from proctop.records import Course, Floats32, Frame, HostRates, ProcKey
+from proctop.frames import Course, Frame, HostRates
+from proctop.records import Floats32, ProcKey
 from proctop.view.timeline import Mark, Outlook
 
 Wish = tuple[str, float]

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from proctop.records import Course, ProcKey
+from proctop.frames import Course
+from proctop.records import ProcKey
 from proctop.stream import StreamError
 from proctop.tui.feed import RETRIED
 from proctop.tui.moments import Moments

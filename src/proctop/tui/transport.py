@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from proctop.records import Course, Frame, HostRates
+from proctop.frames import Course, Frame, HostRates
 from proctop.stream import StreamError
 from proctop.tui.feed import RETRIED
 from proctop.tui.moments import Fetched, Moments, Wish, go

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from proctop.fields import COUNTER
+from proctop.frames import Frame
 from proctop.inspection import Delays, Detail
-from proctop.records import CgroupCounters, Frame, Label
+from proctop.records import CgroupCounters, Label
 from proctop.view import values
 from proctop.view.prose import Text, heading, labelled
 from proctop.view.units import count, cpu_time, duration, percent, size

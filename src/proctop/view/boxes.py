@@ -9,7 +9,8 @@ import numpy as np
 
 from proctop.cgroups import UNKNOWN, CgroupRates, CgroupWatch, together
 from proctop.fields import FEATURE
-from proctop.records import Container, Floats, Floats32, Frame, Ints
+from proctop.frames import Frame
+from proctop.records import Container, Floats, Floats32, Ints
 from proctop.restarts import Restarts
 from proctop.rollup import Rollup
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from proctop.records import Course, Floats, Floats32
+from proctop.frames import Course
+from proctop.records import Floats, Floats32
 from proctop.view.cells import Cell, Glyphs
 from proctop.view.sparkline import ASCII, BLOCKS
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Column
-from proctop.records import Frame, Index, ProcKey
+from proctop.frames import Frame
+from proctop.records import Index, ProcKey
 from proctop.view import table, values
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES, Feature, Kind, Unit
-from proctop.records import Floats, Floats32, Frame
+from proctop.frames import Frame
+from proctop.records import Floats, Floats32
 from proctop.scoring.explain import quantity, span
 from proctop.view import chart, table
 from proctop.view.cells import Cell, Glyphs, fit, width

@@ -14,7 +14,8 @@ import numpy as np
 
 from proctop.departures import FADE
 from proctop.fields import COUNTER, COUNTERS, SCHEMA
-from proctop.records import Batch, Departed, Frame, ProcKey, Reason, Scores, Status, Trail
+from proctop.frames import Batch, Departed, Frame, Reason, Scores, Status, Trail
+from proctop.records import ProcKey
 
 _NAN = float("nan")
 _NO_SCORES = np.zeros(0, np.float32)

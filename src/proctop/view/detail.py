@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proctop.records import AlertEvent, Frame
+from proctop.frames import AlertEvent, Frame
 from proctop.view import courses, table
 from proctop.view.cells import Cell, Glyphs
 from proctop.view.portrait import Portrait

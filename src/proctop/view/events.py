@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proctop.records import HOST, AlertEvent, Container, ProcKey
+from proctop.frames import HOST, AlertEvent
+from proctop.records import Container, ProcKey
 from proctop.view.cells import Cell, Glyphs, Line, fit, line
 from proctop.view.units import duration, moment, percent
 

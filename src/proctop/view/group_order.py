@@ -9,7 +9,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.cgroups import CgroupWatch
-from proctop.records import NO_MAPPING, Floats, Frame, GroupScores, Index, Ints, Label
+from proctop.frames import Frame, GroupScores
+from proctop.records import NO_MAPPING, Floats, Index, Ints, Label
 from proctop.restarts import Restarts
 from proctop.rollup import roll_up
 from proctop.view import ordering

@@ -9,7 +9,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Unit
-from proctop.records import NO_MAPPING, Bools, Floats, Frame, Ints, ProcKey
+from proctop.frames import Frame
+from proctop.records import NO_MAPPING, Bools, Floats, Ints, ProcKey
 from proctop.rollup import Rollup
 from proctop.view import values
 from proctop.view.boxes import Boxes

@@ -11,7 +11,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Unit
-from proctop.records import Floats, Frame
+from proctop.frames import Frame
+from proctop.records import Floats
 from proctop.view import values
 
 BAND = 0.3  # nats, or

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proctop.frames import HOST, Frame, HostRates
 from proctop.history import FACTORS
-from proctop.records import HOST, Frame, HostRates
 from proctop.view import sparkline
 from proctop.view.cells import Cell, Glyphs, Line, fit, line, sides, width
 from proctop.view.table import FULL

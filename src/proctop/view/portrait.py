@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from proctop.fields import FEATURE, FEATURES
-from proctop.records import Course, Floats, Frame
+from proctop.frames import Course, Frame
+from proctop.records import Floats
 from proctop.view import chart, table
 
 ZOOMS = (10.0, 60.0, 120.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)

@@ -12,7 +12,8 @@ from functools import reduce
 
 import numpy as np
 
-from proctop.records import Bools, Floats, Frame, Label
+from proctop.frames import Frame
+from proctop.records import Bools, Floats, Label
 from proctop.view import values
 
 Masks = tuple[Bools, Bools]

@@ -6,7 +6,7 @@ import textwrap
 import time
 
 from proctop.fields import FEATURE, FEATURES, Feature
-from proctop.records import Reason
+from proctop.frames import Reason
 from proctop.scoring.explain import quantity, span
 from proctop.view.cells import Cell
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from proctop import fields
-from proctop.records import Bools, Frame
+from proctop.frames import Frame
+from proctop.records import Bools
 from proctop.view import patterns, predicates, units, values
 from proctop.view.predicates import Test
 

@@ -9,7 +9,8 @@ from operator import attrgetter
 import numpy as np
 
 from proctop import fields
-from proctop.records import Bools, Floats, Frame, Ints, ProcKey
+from proctop.frames import Frame
+from proctop.records import Bools, Floats, Ints, ProcKey
 from proctop.view import departed, ordering, tree, values
 from proctop.view.query import Query
 

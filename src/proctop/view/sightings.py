@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proctop.cgroups import CgroupWatch
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.restarts import Restarts
 
 

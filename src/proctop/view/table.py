@@ -11,7 +11,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Column
-from proctop.records import Frame, Index, ProcKey, Status
+from proctop.frames import Frame, Status
+from proctop.records import Index, ProcKey
 from proctop.view import departed, sparkline, values
 from proctop.view.cells import Cell, Glyphs, Line, bar, fit, line, width
 from proctop.view.rows import Rows

@@ -13,7 +13,8 @@ import numpy as np
 
 from proctop import fields
 from proctop.fields import Unit
-from proctop.records import Floats, Frame, Index, Label, Status
+from proctop.frames import Frame, Status
+from proctop.records import Floats, Index, Label
 from proctop.view import departed, sparkline, units
 
 _Numbers = Callable[[Frame], Floats]

@@ -10,9 +10,10 @@ from itertools import groupby
 import numpy as np
 
 from proctop.fields import QUANTITY, Quantity, Scale
+from proctop.frames import HOST, Frame, HostRates, HostScores, Vital, Vitals
 from proctop.hosttables import processes, with_processes
 from proctop.hostwatch import WARM_UP, HostWatch, amount, between
-from proctop.records import HOST, Floats32, Frame, HostRates, HostScores, Vital, Vitals
+from proctop.records import Floats32
 from proctop.view import sparkline
 from proctop.view.cells import Cell, Glyphs, bar, fit, width
 from proctop.view.table import FULL, NOTABLE

@@ -10,7 +10,8 @@ from proctop.export.report.episodes import Course, Episode
 from proctop.export.report.times import Times
 from proctop.export.report.words import esc, name
 from proctop.fields import FEATURE, FEATURES, Kind
-from proctop.records import AlertEvent, Container, Floats, Reason
+from proctop.frames import AlertEvent, Reason
+from proctop.records import Container, Floats
 
 _HIGH = 58  # pixels of a chart
 _WIDE = 600  # units of a chart from left to right

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proctop.records import AlertEvent, Batch, Floats32, Frame, Index, Label, ProcKey
+from proctop.frames import AlertEvent, Batch, Frame
+from proctop.records import Floats32, Index, Label, ProcKey
 
 DRAWN = 48
 """Anomalies that are kept with their course; the highest."""

@@ -16,7 +16,8 @@ from proctop.export.report.timeline import Bins, Timeline
 from proctop.export.report.times import Times
 from proctop.export.report.usage import Totals, Usage
 from proctop.export.report.words import esc, name, plural
-from proctop.records import HOST, Frame, HostInfo
+from proctop.frames import HOST, Frame
+from proctop.records import HostInfo
 
 _FIRST = 10
 """Anomalies that are named before all are told of."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from proctop.records import Frame, HostInfo
+from proctop.frames import Frame
+from proctop.records import HostInfo
 
 _HOLE = 2.5  # nominal intervals between two readings that are a hole
 _LONGEST = 100  # holes, fields and notes that are told apart

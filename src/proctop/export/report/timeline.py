@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proctop.records import Floats, Frame, HostRates
+from proctop.frames import Frame, HostRates
+from proctop.records import Floats
 
 MOST = 960
 """Bins. When they are full, each two become one of twice the time."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from proctop.features import YOUNGEST
 from proctop.fields import FEATURE
-from proctop.records import Batch, Container, Floats, Frame, Index, Label
+from proctop.frames import Batch, Frame
+from proctop.records import Container, Floats, Index, Label
 
 TOP = 10
 MOST_CONTAINERS = 2000

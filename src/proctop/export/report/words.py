@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 
 from proctop.fields import FEATURE, FEATURES, Unit
-from proctop.records import HOST, ProcKey, Reason
+from proctop.frames import HOST, Reason
+from proctop.records import ProcKey
 from proctop.sanitize import clean
 from proctop.scoring.explain import quantity, span
 

@@ -11,7 +11,8 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from proctop import fields
-from proctop.records import Frame, HostRates, ProcKey
+from proctop.frames import Frame, HostRates
+from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.messages import Moved
 from proctop.tui.screens.menus import Overlay

@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from proctop.actions import Actions
+from proctop.frames import Course, Frame
 from proctop.inspection import Environment
-from proctop.records import Course, Frame, ProcKey
+from proctop.records import ProcKey
 from proctop.tui.following import Following
 from proctop.tui.keys import TIME, of_main
 from proctop.tui.screens.looking import Looking

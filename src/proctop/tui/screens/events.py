@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from proctop.frames import Frame
 from proctop.outfile import Unwritable
-from proctop.records import Frame
 from proctop.tui.keys import TIME
 from proctop.tui.screens.menus import Overlay
 from proctop.tui.widgets.bars import Header, Keys

@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.rollup import BY
 from proctop.tui.keys import TIME, of_main
 from proctop.tui.messages import Opened, SortBy

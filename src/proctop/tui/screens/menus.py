@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, ScreenResultType
 
 from proctop.fields import COLUMNS
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.tui.messages import Chosen
 from proctop.tui.widgets.bars import Notice
 from proctop.tui.widgets.menu import Item, Menu

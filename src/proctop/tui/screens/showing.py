@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.view.panel import Moment
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from proctop.records import HOST, Frame, HostRates
+from proctop.frames import HOST, Frame, HostRates
 from proctop.tui.keys import TIME
 from proctop.tui.screens.menus import Overlay
 from proctop.tui.widgets.bars import Header, Keys, Notice

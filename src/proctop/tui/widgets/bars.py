@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual import events
 
-from proctop.records import Frame, HostRates
+from proctop.frames import Frame, HostRates
 from proctop.tui.widgets.lines import Lines
 from proctop.view import panel
 from proctop.view.cells import Cell, Line, fit, line, sides, width

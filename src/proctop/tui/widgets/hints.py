@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
 
-from proctop.records import Frame
+from proctop.frames import Frame
 from proctop.tui.keys import MAIN, named
 from proctop.tui.widgets.bars import Notice
 from proctop.tui.widgets.process_table import ProcessTable

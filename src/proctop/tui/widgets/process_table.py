@@ -9,7 +9,8 @@ import numpy as np
 from textual.binding import Binding, BindingType
 
 from proctop.fields import Column
-from proctop.records import Frame, Ints, Label, ProcKey
+from proctop.frames import Frame
+from proctop.records import Ints, Label, ProcKey
 from proctop.tui.messages import Moved, Opened
 from proctop.tui.widgets.table import Table
 from proctop.view import departed, table, zoom
