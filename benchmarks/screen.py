@@ -47,6 +47,12 @@ class Screen:
         self._screen.dirty.clear()
         return tuple(self._grounds.get(line, ("default", False)) for line in range(self._screen.lines))
 
+    def backgrounds(self) -> list[list[tuple[str, bool]]]:
+        """What each cell stands on, line by line."""
+        rows, columns = range(self._screen.lines), range(self._screen.columns)
+        cells = [[self._screen.buffer[line][column] for column in columns] for line in rows]
+        return [[(cell.bg, cell.reverse) for cell in line] for line in cells]
+
     def selected(self, pids: Set[int]) -> tuple[object, ...]:
         """What a moved selection changes: the grounds of the lines, and whose line stands out from its neighbours (its row may have moved
         by as much in the same refresh).

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import cost, incidents, recording, screen, workers
+from benchmarks import cost, incidents, keys, recording, screen, workers
 from benchmarks.terminal import Chunk
 
 from proctop.engine import Engine
@@ -180,3 +180,16 @@ def test_a_day_is_the_same_minute_with_clocks_and_counters_moved_on() -> None:
     assert [r.wall - day[0].wall for r in day] == [r.mono - day[0].mono for r in day] == list(range(9))
     assert [r.counters[COUNTER["utime"], 0] for r in day] == [0, 1e7, 3e7, 3e7, 4e7, 6e7, 6e7, 7e7, 9e7]
     assert [r.counters[COUNTER["rss"], 1] for r in day] == [3e6, 2e6, 1e6] * 3
+
+
+def test_times_of_keys_are_told_by_screen_in_ms() -> None:
+    told = keys.table({"help": keys.Times(opening=[0.02, 0.04, 0.03], within=[0.001] * 98 + [0.05, math.inf])}).splitlines()
+    assert told[1].split() == ["help", "3", "30.0", "40.0", "100", "1.0", "50.0", "inf"]
+
+
+def test_a_moved_cursor_is_another_background() -> None:
+    shown = screen.Screen(20, 3)
+    shown.feed(b"\x1b[44mone\x1b[0m\r\ntwo")
+    before = shown.backgrounds()
+    shown.feed(b"\x1b[H\x1b[31mone\x1b[0m")  # another colour of the text, and what stood on blue does not
+    assert [i for i, (a, b) in enumerate(zip(before, shown.backgrounds(), strict=True)) if a != b] == [0]
