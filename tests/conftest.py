@@ -6,8 +6,12 @@ import os
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 Require = Callable[[str, str], None]
+
+settings.register_profile("proctop", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test is about time
+settings.load_profile("proctop")
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ class Kernel:
         return Walk(np.array(rows, dtype=np.int64).reshape(-1, RECORD))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ACTIONS, st.booleans())
 def test_sums_are_never_too_high_never_fall_and_come_true(actions: list[tuple[str, int]], told: bool) -> None:
     """``told``: the kernel tells of which process a thread has ended; then every sum is true at once."""

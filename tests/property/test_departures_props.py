@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frames import Proc, build
@@ -52,7 +52,6 @@ def same(one: Departed | None, other: Departed | None) -> bool:
     ) and [*one.labels] == [*other.labels]
 
 
-@settings(deadline=None)
 @given(times)
 def test_whoever_ended_lately_is_told_of_and_nobody_else(
     moments: Moments,
@@ -88,7 +87,6 @@ states = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     times,
     states,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frames import Proc, build
@@ -80,7 +80,6 @@ def test_joining_is_that_of_sets_of_moments(apart: list[float], some: list[int],
     assert join(c, less, 1e9 + since).wall.tolist() == join(less, c, 1e9 + since).wall.tolist() == expected
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(NUMBER, max_size=9), min_size=1, max_size=9),
     st.lists(st.floats(0.001, 50), min_size=1, max_size=40),

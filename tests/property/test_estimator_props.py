@@ -31,7 +31,7 @@ def readings(seed: int, count: int) -> list[Reading]:
     return out
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_one_by_one_and_columnar_scores_agree(seed: int) -> None:
     columnar, single = Baseline(lazy=False), ProcessBaseline()

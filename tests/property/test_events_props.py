@@ -46,7 +46,7 @@ lives = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(lives, min_size=1, max_size=12))
 def test_the_rows_of_a_process_add_up_to_what_it_took(crowd: list[Life]) -> None:
     engine, events, text = SeenEngine(), ResourceEvents(), ""

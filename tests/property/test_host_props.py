@@ -29,7 +29,7 @@ readings = st.lists(st.lists(numbers, min_size=len(NAMES), max_size=len(NAMES)),
 texts = st.text(max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(readings, st.lists(st.sampled_from([1.0, 0.1, 30.0, float("nan")]), min_size=12, max_size=12))
 def test_scores_are_numbers_whatever_the_host_says(rows: list[list[float]], steps: list[float]) -> None:
     watch = HostWatch()
@@ -44,7 +44,7 @@ def test_scores_are_numbers_whatever_the_host_says(rows: list[list[float]], step
         assert np.isnan(scores.rank[np.isnan(np.array(values))]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.permutations(range(len(NAMES))), st.lists(st.floats(0, 1e5), min_size=len(NAMES), max_size=len(NAMES)))
 def test_the_order_of_quantities_does_not_matter(order: list[int], values: list[float]) -> None:
     one, two = HostWatch(), HostWatch()
@@ -57,7 +57,7 @@ def test_the_order_of_quantities_does_not_matter(order: list[int], values: list[
     assert np.array_equal(first.alerting[list(order)], second.alerting)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(texts, texts, texts, st.integers(10, 220), st.booleans(), st.floats(allow_nan=True, allow_infinity=True))
 def test_any_text_in_an_event_is_drawn_to_its_width(comm: str, box: str, why: str, total: int, ascii: bool, number: float) -> None:
     glyphs = ASCII if ascii else UNICODE

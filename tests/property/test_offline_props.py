@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proctop.offline import csvfile, features
@@ -48,7 +48,6 @@ def written(folder: Path, rows: list[tuple[int, float, float, str]], quoting: An
 @given(
     st.lists(st.tuples(st.integers(0, 50), cell, cell, name), min_size=1, max_size=40), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
 )
-@settings(deadline=None)
 def test_what_the_csv_module_writes_is_read(folder: Path, rows: list[tuple[int, float, float, str]], quoting: Any) -> None:
     table = load("process", str(written(folder, rows, quoting)), WHOLE)
     names = list(dict.fromkeys(who for *_, who in rows))
@@ -61,7 +60,6 @@ def test_what_the_csv_module_writes_is_read(folder: Path, rows: list[tuple[int, 
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None)
 def test_rubbish_is_one_line(folder: Path, data: bytes) -> None:
     path = folder / "r.csv"
     for head in (b"", b"timestamp,cpu,mem,command\n"):
@@ -75,7 +73,6 @@ def test_rubbish_is_one_line(folder: Path, data: bytes) -> None:
 
 
 @given(st.lists(row, min_size=1, max_size=60), st.integers(1, 8), st.integers(1, 5))
-@settings(deadline=None)
 def test_windows_and_rolling_figures_stay_within_a_run(
     folder: Path, rows: list[tuple[int, float, float, str]], length: int, stride: int
 ) -> None:
@@ -97,7 +94,6 @@ def test_windows_and_rolling_figures_stay_within_a_run(
 
 
 @given(st.lists(row, min_size=1, max_size=60))
-@settings(deadline=None)
 def test_selection_takes_no_column_twice_and_shares_are_shares(folder: Path, rows: list[tuple[int, float, float, str]]) -> None:
     table = load("process", str(written(folder, rows)), WHOLE)
     quality = assess(table, Plan())
@@ -135,7 +131,6 @@ def test_a_sample_is_about_its_share_whatever_the_seed(total: int, share: float,
 
 
 @given(st.integers(1, 300), st.integers(0, 3))
-@settings(deadline=None)
 def test_the_size_of_a_piece_changes_nothing(folder: Path, size: int, blank: int) -> None:
     path = folder / "p.csv"
     lines = [f'{1_735_732_800 + i},{i},2,"x{i % 3}""\n"' for i in range(30)]

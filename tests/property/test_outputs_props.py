@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frames import Proc, build, host
@@ -108,7 +108,7 @@ class _Strict(HTMLParser):
         assert self.open.pop() == tag
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(sessions(), TEXT)
 def test_any_session_makes_a_sound_page(session: list[Frame], name: str) -> None:
     report = Report()
@@ -123,7 +123,7 @@ def test_any_session_makes_a_sound_page(session: list[Frame], name: str) -> None
     assert parser.open == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(sessions())
 def test_any_session_makes_a_sound_table(session: list[Frame]) -> None:
     events, arranger, count = ResourceEvents(), Arranger(), 0

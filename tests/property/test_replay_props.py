@@ -43,6 +43,8 @@ def path(session: list[Frame], tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_a_replay_shows_every_frame_as_it_was_seen(session: list[Frame], path: str) -> None:
     assert any(frame.alerts for frame in session) and any(frame.departed is not None for frame in session)
+    assert any(frame.groups["command"].alerting.any() for frame in session) and any(frame.groups["container"].why for frame in session)
+    assert any(frame.vitals is not None and frame.vitals.alerting.any() and frame.vitals.why for frame in session)
     player = Player(Archive.open(path))
     frame = player.first()
     for seen in session:
@@ -111,7 +113,7 @@ def everything(path: Path, data: bytes) -> tuple[list[Frame], Player]:
     return came, player
 
 
-hostile = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=False)
+hostile = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], print_blob=False)
 
 
 @hostile

@@ -48,7 +48,7 @@ def frames(draw: st.DrawFn) -> Frame:
     return build(procs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(frames(), st.sampled_from(BY))
 def test_groups_are_what_adding_up_by_hand_gives(frame: Frame, by: str) -> None:
     groups = roll_up(frame, by)
@@ -87,7 +87,7 @@ def crews(seed: int, order: bool) -> Iterator[Reading]:
         yield host.read()
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.integers(0, 10_000))
 def test_the_order_of_processes_does_not_matter_to_groups(seed: int) -> None:
     both: tuple[list[Frame], list[Frame]] = ([], [])
@@ -102,7 +102,7 @@ def test_the_order_of_processes_does_not_matter_to_groups(seed: int) -> None:
             np.testing.assert_allclose(list(one.values()), [two[key] for key in one], atol=5e-2)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_any_readings_give_finite_scores_of_groups_and_crowds(data: st.DataObject) -> None:
     host, engine = Host(hints=data.draw(st.booleans())), Engine(Baseline())

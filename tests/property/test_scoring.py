@@ -55,7 +55,7 @@ def scored(detector: Baseline, readings: Iterator[Reading]) -> Iterator[tuple[Ba
         yield batch, detector.step(batch)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000))
 def test_looking_only_where_something_moves_sees_the_same(seed: int) -> None:
     both = zip(scored(Baseline(), traffic(seed, 180)), scored(Baseline(lazy=False), traffic(seed, 180)), strict=True)
@@ -72,7 +72,7 @@ def test_looking_only_where_something_moves_sees_the_same(seed: int) -> None:
     assert np.quantile(worst, 0.9) < 0.5 and max(worst) < 1.5
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000))
 def test_the_order_of_processes_does_not_matter(seed: int) -> None:
     for (a, one), (b, two) in zip(scored(Baseline(), traffic(seed, 120)), scored(Baseline(), traffic(seed, 120, order=True)), strict=True):
@@ -81,7 +81,7 @@ def test_the_order_of_processes_does_not_matter(seed: int) -> None:
         np.testing.assert_allclose(list(ranks[0].values()), [ranks[1][pid] for pid in ranks[0]], atol=2e-2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_counters_give_finite_scores_and_no_negative_rate(data: st.DataObject) -> None:
     host = Host(hints=data.draw(st.booleans()))

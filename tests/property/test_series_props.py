@@ -39,7 +39,7 @@ def act(step: str, folder: Path) -> None:
             os.truncate(found[-1], found[-1].stat().st_size // 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example([("write", 1.0, 1), ("restart", 0.0, 0), ("write", -4000.0, 1), ("write", 1000.0, 1)])
 @given(st.lists(steps, min_size=5, max_size=60))
 def test_limits_hold_and_time_goes_on(done: list[tuple[str, float, int]]) -> None:

@@ -31,7 +31,7 @@ from proctop.view.rows import Arranger, ViewState
 from traffic import MB, MS, Host
 
 NAN = float("nan")
-quick = settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+quick = settings(max_examples=40, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 
 def looks(seed: int) -> list[Proc]:
