@@ -133,8 +133,8 @@ def _source(place: Place) -> Iterator[Check]:
         )
 
 
-def _private(place: Place) -> Iterator[Check]:
-    """Files that take ptrace access to the process: io and fd (ptrace(2), "Ptrace access mode checking")."""
+def _private(place: Place, *, by_bpf: bool) -> Iterator[Check]:
+    """Files that take ptrace access to the process: io and fd (ptrace(2), "Ptrace access mode checking"). ``by_bpf``: it needs none."""
     host, pids = place.host, _pids(place.host)[:SAMPLE]
     denied = 0
     for pid in pids:
@@ -144,8 +144,8 @@ def _private(place: Place) -> Iterator[Check]:
             denied += 1
         except Unreadable:
             pass  # gone meanwhile
-    if not denied:
-        yield Check("io and descriptors", _WORKS, "of every process")
+    if by_bpf or not denied:
+        yield Check("io and descriptors", _WORKS, "of every process" + (": by bpf" if by_bpf else ""))
         return
     yield Check(
         "io and descriptors",
@@ -207,7 +207,7 @@ def _delays(place: Place) -> Iterator[Check]:
         yield Check(
             "block io delay",
             _OFF,
-            "always 0",
+            "shown as –",
             "kernel.task_delayacct is 0; tasks that run already stay without",
             "sudo sysctl kernel.task_delayacct=1",
         )
@@ -281,7 +281,7 @@ def _trials(place: Place) -> Mapping[str, Trial]:
 
 def _feeds(place: Place) -> Iterator[Check]:
     """Who tells what, and why not a better one."""
-    from proctop.fields import ORIGINS
+    from proctop.fields import BPF, ORIGINS
 
     trials = _trials(place)
     asked = {"faults": place.source == "bpf" or place.memory, "memory calls": place.memory}
@@ -289,7 +289,9 @@ def _feeds(place: Place) -> Iterator[Check]:
     for origin in ORIGINS:
         used = next((feed for feed in origin.feeds if not trials[feed].why), "")
         better = origin.feeds[: origin.feeds.index(used)] if used else origin.feeds
-        partly = trials[used].lacks if used and origin.name in ("ends", "births") else ""
+        partly = trials[used].lacks.get(origin.name, "") if used else ""
+        if partly and origin.name in price:
+            used = ""  # counted by a program of its own, or not at all
         lacking = "; ".join(filter(None, [*(f"not by {feed}: {trials[feed].why}" for feed in better), partly]))
         command = next((trials[feed].command for feed in better if trials[feed].command), "").replace(
             "sudo proctop", f"sudo {place.program}"
@@ -302,6 +304,8 @@ def _feeds(place: Place) -> Iterator[Check]:
             yield Check(
                 origin.name, state, origin.help + (f": by {used}" if used else ""), lacking, command, vital=origin.name == "numbers"
             )
+        if origin.name == "numbers":
+            yield from _private(place, by_bpf=used == BPF)
 
 
 def _history(place: Place) -> Iterator[Check]:
@@ -368,7 +372,6 @@ def _locale(place: Place) -> Iterator[Check]:
 
 _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _source,
-    _private,
     _schedstat,
     _descriptors,
     _delays,

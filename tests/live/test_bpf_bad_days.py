@@ -19,7 +19,7 @@ import pytest
 from conftest import Require
 from proctop.kernel.bpf import feed as feed_module
 from proctop.kernel.bpf import libbpf
-from proctop.kernel.bpf.feed import EVENTS, FAULTS, TASKS, Feed, Unavailable
+from proctop.kernel.bpf.feed import EVENTS, FAULTS, MEMORY, TASKS, Feed, Unavailable
 from proctop.kernel.host import Host
 from proctop.sources.feeds import look
 from proctop.sources.live import LiveSource
@@ -160,6 +160,18 @@ def test_a_program_that_the_verifier_refuses(monkeypatch: pytest.MonkeyPatch) ->
     assert all(why.startswith("the kernel's verifier refused it: ") and "non-GPL" in why for why in feed.why.values())
 
 
+def test_each_program_is_refused_for_its_own_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that count more may be refused for what the others do without."""
+
+    def refuse(extra: tuple[str, ...], more: bool) -> libbpf.Object:
+        raise libbpf.Refused("no such map" if more else "not permitted")
+
+    monkeypatch.setattr(feed_module, "_load", refuse)
+    feed = Feed.open(Host.this(), memory=True)
+    assert isinstance(feed, Unavailable)
+    assert feed.why == dict.fromkeys((TASKS, *EVENTS), "not permitted") | dict.fromkeys((*FAULTS, MEMORY), "no such map")
+
+
 def test_another_hosts_procfs(tmp_path: Path) -> None:
     feed = Feed.open(Host.this(str(tmp_path)))
     assert isinstance(feed, Unavailable) and all("pid namespace" in why for why in feed.why.values())
@@ -193,26 +205,32 @@ def test_in_a_time_namespace_of_its_own() -> None:
 
 
 def loaded() -> set[int]:
-    """Ids of our programs that are in the kernel."""
+    """Ids of the programs that are in the kernel."""
     text = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, check=True).stdout
-    return {program["id"] for program in json.loads(text) if str(program.get("name")).removesuffix("_more") in (TASKS, *EVENTS, *FAULTS)}
+    return {program["id"] for program in json.loads(text)}
+
+
+def held(pid: int) -> set[int]:
+    """Ids of those that a process has descriptors of, or of links to them: others may come and go meanwhile."""
+    texts = [path.read_text() for path in Path(f"/proc/{pid}/fdinfo").iterdir()]
+    return {int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("prog_id:")}
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None])
 def test_nothing_is_left_behind(end: signal.Signals | None, require: Require) -> None:
     require("ebpf", "" if shutil.which("bpftool") else "bpftool is not installed")
-    before = loaded()
     script = OPEN + "feed.sweep(); print(flush=True); sys.stdin.read(); feed.close()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None and child.stdout is not None
         assert child.stdout.readline()
-        assert len(loaded() - before) == 1 + len(EVENTS) + len(FAULTS)
+        ours = held(child.pid)
+        assert len(ours) == 1 + len(EVENTS) + len(FAULTS) and ours <= loaded()
         if end is not None:
             child.send_signal(end)
     deadline = time.monotonic() + 10  # the kernel takes programs apart after a grace period
-    while loaded() - before and time.monotonic() < deadline:
+    while ours & loaded() and time.monotonic() < deadline:
         os.sched_yield()
-    assert not loaded() - before
+    assert not ours & loaded()
 
 
 # through the program
@@ -220,7 +238,7 @@ def test_nothing_is_left_behind(end: signal.Signals | None, require: Require) ->
 PROGRAM = [sys.executable, "-P", "-m", "proctop", "-b", "-d", "0.1", "--format", "json", "--top", "1"]
 NO_BTF = "this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable"
 NOT_PERMITTED = "needs root, or CAP_BPF and CAP_PERFMON"
-OFF = "eBPF not used, so no --bpf-memory: "
+OFF, SO = "eBPF not used: ", "; so no --bpf-memory"
 
 
 def proctop(*wrapper: str, flags: Sequence[str]) -> tuple[int, list[dict[str, Any]], str]:
@@ -277,13 +295,95 @@ def test_the_program_goes_on_with_procfs_and_says_why(wrapper: Sequence[str], wh
         assert not why or wrapper[0] == "prlimit"  # locked memory is no matter since Linux 5.11
         assert not any("eBPF" in note for frame in frames for note in frame["notes"])
     else:
-        assert why and all(frame["notes"][-1].startswith(OFF) and why in frame["notes"][-1] for frame in frames)
+        assert why and all(
+            frame["notes"][-1].startswith(OFF) and frame["notes"][-1].endswith(SO) and why in frame["notes"][-1] for frame in frames
+        )
         assert all("\n" not in note for frame in frames for note in frame["notes"])
     code, frames, said = proctop(*wrapper, flags=("--source", "bpf", "-n", "1"))
     if works:
         assert (code, said, [frame["source"] for frame in frames]) == (0, "", ["bpf"])
     else:
         assert code == 1 and not frames and said.startswith("proctop: --source bpf: ") and why in said and said.count("\n") == 1
+
+
+# by a library of our own in the place of libbpf: what it lacks, refuses or says reaches the user in one line
+
+LIBRARY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+static int (*say)(int, const char *, va_list);
+static void warn(const char *form, ...) { va_list list; va_start(list, form); say(0, form, list); va_end(list); }
+static void *real(const char *name) { static void *library; return dlsym(library ? library : (library = dlopen(REAL, RTLD_NOW)), name); }
+void *libbpf_set_print(void *function) { say = function; return ((void *(*)(void *))real("libbpf_set_print"))(function); }
+void *bpf_object__open_mem(char *image, size_t size, void *options)
+{
+	for (char *place; SWAP && (place = memmem(image, size, FROM, sizeof(FROM) - 1));)
+		memcpy(place, TO, sizeof(FROM) - 1);
+	return ((void *(*)(char *, size_t, void *))real("bpf_object__open_mem"))(image, size, options);
+}
+int bpf_object__load(void *object)
+{
+	if (!ERROR)
+		return ((int (*)(void *))real("bpf_object__load"))(object);
+	if (*SAID)
+		warn("libbpf: %s\n", SAID);
+	errno = ERROR;
+	return -ERROR;
+}
+#define PASS(name) void *name(void *a, void *b, void *c) { return ((void *(*)(void *, void *, void *))real(#name))(a, b, c); }
+PASS(bpf_object__find_program_by_name) PASS(bpf_object__next_program) PASS(bpf_object__find_map_by_name) PASS(bpf_program__attach)
+PASS(bpf_program__attach_perf_event) PASS(bpf_program__set_autoload) PASS(bpf_link__fd) PASS(bpf_link__destroy) PASS(bpf_map__fd)
+PASS(bpf_map__set_autocreate) PASS(bpf_map__value_size) PASS(bpf_iter_create) PASS(bpf_object__close)
+"""
+
+
+def library(folder: Path, require: Require, **given: str) -> dict[str, str]:
+    """The environment in which ``libbpf.so.1`` is one of ours, compiled with ``given``."""
+    require("ebpf", "" if shutil.which("clang") else "clang is not installed")
+    with open("/proc/self/maps") as maps:  # the feed that the fixture opened has loaded it
+        real = next(line.split()[-1] for line in maps if "/libbpf.so.1" in line)
+    has = {"REAL": f'"{real}"', "SWAP": "0", "FROM": '""', "TO": '""', "ERROR": "0", "SAID": '""'} | given
+    defined = [f"-D{name}={value}" for name, value in has.items()]
+    command = ["clang", "-w", "-shared", "-fPIC", "-Wl,-soname,libbpf.so.1", *defined, "-o", str(folder / "libbpf.so.1"), "-xc", "-"]
+    subprocess.run(command, input=given.get("SOURCE", LIBRARY), text=True, check=True)
+    return os.environ | {"LD_LIBRARY_PATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"ERROR": "EPERM"}, "not permitted, even to root: a container, seccomp or kernel lockdown forbids bpf(2)"),
+        ({"ERROR": "E2BIG"}, "the kernel refused it: Argument list too long"),
+        ({"ERROR": "EINVAL", "SAID": r'"one\x1b[2J\ntwo"'}, "Invalid argument: one�[2J"),
+        ({"SWAP": "1", "FROM": '"Dual MIT/GPL"', "TO": '"Proprietary!"'}, "the kernel's verifier refused it: "),
+        ({"SOURCE": "int none;"}, "this libbpf.so.1 is too old: "),
+        ({"SOURCE": ""}, "libbpf.so.1 cannot be used: "),
+    ],
+    ids=["not permitted", "too big", "says a lot", "verifier", "old", "rubbish"],
+)
+def test_a_libbpf_that_fails_is_one_line_through_the_program(given: dict[str, str], why: str, tmp_path: Path, require: Require) -> None:
+    environ = library(tmp_path, require, **given)
+    if not given.get("SOURCE", LIBRARY):
+        (tmp_path / "libbpf.so.1").write_bytes(b"rubbish")
+    done = subprocess.run([*PROGRAM, "-n", "2", "--bpf-memory"], capture_output=True, text=True, timeout=120, cwd="/", env=environ)
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr, [frame["source"] for frame in frames]) == (0, "", ["proc"] * 2)
+    assert all("\n" not in frame["notes"][-1] and why.removeprefix("not permitted: ") in frame["notes"][-1] for frame in frames)
+    done = subprocess.run([*PROGRAM, "-n", "1", "--source", "bpf"], capture_output=True, text=True, timeout=120, cwd="/", env=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"proctop: --source bpf: {why}") and done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+def test_a_program_that_fails_through_libbpf_leaves_the_others(tmp_path: Path, require: Require) -> None:
+    environ = library(tmp_path, require, SWAP="1", FROM='"tp_btf/sched_process_exec"', TO='"tp_btf/sched_process_exeX"')
+    done = subprocess.run([*PROGRAM, "-n", "1", "--source", "bpf"], capture_output=True, text=True, timeout=120, cwd="/", env=environ)
+    [frame] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr, frame["source"]) == (0, "", "bpf")
+    assert [note for note in frame["notes"] if note.startswith("bpf: execed is not told: ")]
 
 
 def test_few_readings_and_other_trees_are_read_from_procfs(tmp_path: Path) -> None:
@@ -302,18 +402,18 @@ def test_memory_calls_are_refused_where_procfs_is_wanted() -> None:
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_left_behind_by_the_program(end: signal.Signals, require: Require) -> None:
     require("ebpf", "" if shutil.which("bpftool") else "bpftool is not installed")
-    before = loaded()
     with subprocess.Popen([*PROGRAM, "--bpf-memory"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/") as child:
         assert child.stdout is not None and child.stderr is not None
         assert json.loads(child.stdout.readline())["source"] == "bpf"
-        assert len(loaded() - before) == 1 + len(EVENTS) + len(FAULTS)
+        ours = held(child.pid)
+        assert len(ours) == 1 + len(EVENTS) + len(FAULTS) + 1 and ours <= loaded()
         child.send_signal(end)
         assert not child.stderr.read()
     assert child.returncode in (-end, 128 + end)
     deadline = time.monotonic() + 10
-    while loaded() - before and time.monotonic() < deadline:
+    while ours & loaded() and time.monotonic() < deadline:
         os.sched_yield()
-    assert not loaded() - before
+    assert not ours & loaded()
 
 
 def test_a_full_ring_is_said_and_costs_no_row() -> None:

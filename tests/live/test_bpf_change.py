@@ -20,6 +20,7 @@ from conftest import Require
 from crowds import crowd
 from proctop.features import derive
 from proctop.fields import COUNTER, COUNTERS, FEATURE, Kind
+from proctop.frames import Batch
 from proctop.kernel.bpf.feed import Feed, Unavailable
 from proctop.kernel.host import Host
 from proctop.records import Exit, Floats, ProcKey, Reading
@@ -244,6 +245,12 @@ def test_a_feed_that_fails_for_good_is_left(source: LiveSource, monkeypatch: pyt
         assert not [gap for gap in back.gaps if gap.field == "stat"]
         for before, after in pairwise(readings[-6:]):
             assert moved(before, after, pids) == []
+        batches: list[Batch] = []
+        for earlier, reading in zip([None, *readings], readings, strict=False):
+            batches.append(derive(earlier, reading, batches[-1] if batches else None))
+            grown = batches[-1].values[FEATURE["rss_growth"], np.isin(reading.pid, pids)]
+            assert not (grown > 0).any()  # both tell it, and not the same
+        assert [batch.dt != batch.dt for batch in batches[-7:]] == [False, *[True] * 3, *[False] * 3]  # what was not read is no silence
 
 
 def name_of(worker: str) -> str:

@@ -20,7 +20,7 @@ from proctop.features import derive
 from proctop.fields import COUNTER
 from proctop.kernel.bpf import feed as feed_module
 from proctop.kernel.bpf.events import Events
-from proctop.kernel.bpf.feed import EVENTS, Feed, Tasks, Unavailable
+from proctop.kernel.bpf.feed import EVENTS, ROUND, Feed, Tasks, Unavailable
 from proctop.kernel.bpf.layout import EXTRA, EXTRA_ROWS
 from proctop.kernel.host import Host
 from proctop.kernel.procfs import GRAIN
@@ -326,6 +326,86 @@ def test_what_a_known_workload_does_is_in_its_counters_and_in_its_totals(require
                 break
             os.sched_yield()
         assert reading.ended is not None and (reading.ended[rows, at] >= now).all()
+    finally:
+        source.close()
+
+
+LEADERLESS = """
+import ctypes, mmap, os, sys, threading
+libc = ctypes.CDLL(None)
+kept = mmap.mmap(-1, 16 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.byref(ctypes.c_char.from_buffer(kept)), ctypes.c_size_t(16 << 20), 15)  # MADV_NOHUGEPAGE
+for place in range(0, 16 << 20, mmap.PAGESIZE):
+    kept[place] = 1
+def other():
+    while open(f"/proc/self/task/{os.getpid()}/stat").read().rsplit(")", 1)[1].split()[0] != "Z":
+        os.sched_yield()
+    print(flush=True)
+    sys.stdin.readline()
+    os._exit(3)
+threading.Thread(target=other).start()
+libc.pthread_exit(None)
+"""
+
+
+def test_a_process_outlives_its_first_thread(opened: Open) -> None:
+    """With its memory and descriptors at every sweep, and at its end with what its first thread spent."""
+    source, feed = opened()
+    read(source)
+    with subprocess.Popen([sys.executable, "-S", "-c", LEADERLESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline()
+        levels = [COUNTER[name] for name in ("rss", "fds", "threads")]
+        seen = {
+            tuple(reading.counters[levels, row_of(reading, child.pid)].tolist()) for reading in (read(source) for _ in range(ROUND + 2))
+        }
+        assert all(rss > 16 * MEGA and fds >= 3 and threads == 2 for rss, fds, threads in seen)
+        child.stdin.write("\n")
+        child.stdin.close()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        feed.events()
+        (code, totals) = next(told for (pid, _), told in feed.ends().items() if pid == child.pid)
+        assert code == 3
+        assert totals[COUNTER["minflt"]] >= 16 * MEGA / os.sysconf("SC_PAGE_SIZE")
+
+
+OTHER_THREAD = """
+import ctypes, os, sys, threading
+libc = ctypes.CDLL(None)
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+for _ in range(40):
+    libc.mmap(None, 1 << 20, 3, 0x22, -1, 0)
+print(flush=True)
+sys.stdin.readline()
+program = ["sh", "-c", "echo; read x"]
+threading.Thread(target=os.execv, args=("/bin/sh", program)).start()
+threading.Event().wait()
+"""
+
+
+def test_what_was_counted_goes_on_where_another_thread_runs_a_program(require: Require) -> None:
+    """It takes the place of the first one, with which the counts are kept."""
+    found = look(Host.this(), faults=True, memory=True)
+    require("ebpf", found.why or "; ".join(found.feed.refused.values() if found.feed else ()))
+    source = LiveSource(Host.this(), found=found)
+    rows = [COUNTER[name] for name in ("vm_mmap_bytes", "user_faults", "kernel_faults")]
+    try:
+        read(source)
+        with subprocess.Popen(
+            [sys.executable, "-S", "-c", OTHER_THREAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdin is not None and child.stdout is not None
+            assert child.stdout.readline()
+            before = read(source)
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert child.stdout.readline()
+            after = read(source)
+            then, now = before.counters[rows, row_of(before, child.pid)], after.counters[rows, row_of(after, child.pid)]
+            assert after.labels[row_of(after, child.pid)].comm == "sh"
+            assert after.start[row_of(after, child.pid)] == before.start[row_of(before, child.pid)]
+            child.stdin.close()
+        assert then[0] >= 40 * MEGA and (now >= then).all()
     finally:
         source.close()
 

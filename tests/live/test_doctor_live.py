@@ -48,7 +48,8 @@ def test_the_monitor_works_here() -> None:
 def test_the_feeds_that_it_names_are_those_that_are_used(require: Require) -> None:
     require("root", "" if os.geteuid() == 0 else "only root can give rights away")
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    for wrapper in ((), nobody, (*nobody, "--inh-caps=+net_admin", "--ambient-caps=+net_admin")):
+    given = [(*nobody, f"--inh-caps={names}", f"--ambient-caps={names}") for names in ("+net_admin", "+bpf,+perfmon")]
+    for wrapper in ((), nobody, *given):
         checks = examined(*wrapper)
         used = checks["numbers"]["finding"].rpartition(": by ")[2]
         command = [*wrapper, *DOCTOR[:-1], "-b", "-d", "0.1", "-n", "30", "--format", "json", "--top", "1"]
@@ -59,6 +60,7 @@ def test_the_feeds_that_it_names_are_those_that_are_used(require: Require) -> No
             reason = frame["notes"][-1].removeprefix("eBPF not used: ")
             assert reason in checks["numbers"]["why"] and checks["numbers"]["remedy"].startswith("sudo ")
         assert ("ends" in checks) and (checks["ends"]["state"] == "off") == (wrapper == nobody)
+        assert (checks["io and descriptors"]["finding"] == "of every process: by bpf") == (used == "bpf")
 
 
 def test_text_is_what_people_get() -> None:

@@ -14,7 +14,8 @@ import pytest
 from proctop.fields import COUNTER, COUNTERS
 from proctop.kernel.bpf.events import SIZE, SLOT, Chronicle, Ring
 from proctop.kernel.bpf.layout import EXTRA, RECORD, Walk, counters, names, states
-from proctop.kernel.bpf.libbpf import reason
+from proctop.kernel.bpf.libbpf import LOCKED, reason
+from proctop.kernel.bpf.tally import Tally
 from proctop.records import Ints
 
 
@@ -97,6 +98,16 @@ def test_state_letters() -> None:
     shown |= {(0x8000, 0): "D", (0x40, 0): "P", (0x1000, 0): "D", (0x100 | 4, 0): "T"}
     for (state, ended), letter in shown.items():
         assert chr(states(np.array([state], np.int32), np.array([ended], np.int32))[0]) == letter
+
+
+def test_a_process_whose_first_thread_has_ended_is_spoken_for_by_the_next_one_that_was_walked() -> None:
+    """The first one holds no memory and no descriptors any more; where no other was walked it has to do."""
+    leader = record(exit_state=0x20, threads=2)
+    other = record(tid=8, exit_state=0x20, threads=2, rss=30, fds=4)
+    alone = record(pid=9, tid=9, rss=5)
+    everybody = lambda pid: np.ones(pid.size, dtype=np.bool_)  # noqa: E731
+    for records, speaks in (((leader, other, alone), [1, 2]), ((leader, alone), [0, 1]), ((alone, leader), [1, 0]), ((other,), [0])):
+        assert Tally().add(walk(*records), everybody).row.tolist() == speaks
 
 
 def test_names_end_at_their_zero_and_may_hold_anything() -> None:
@@ -219,8 +230,19 @@ def test_reasons_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "permission error while running as root; try raising 'ulimit -l'?",
     ]
     assert reason(errno.EPERM, said).endswith("ulimit -l unlimited")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    said = ["Failed to bump RLIMIT_MEMLOCK (err = -1), you might need to do it explicitly!", *said[:1]]
+    assert reason(errno.EPERM, said) == "not permitted: needs root, or CAP_BPF, CAP_PERFMON and ulimit -l unlimited"
+    assert reason(errno.EPERM, said[:1]) == "not permitted: needs root, or CAP_BPF and CAP_PERFMON"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert reason(errno.ENOSYS, []) == "this kernel is built without CONFIG_BPF_SYSCALL"
     log = "prog 'tasks': -- BEGIN PROG LOAD LOG --\n0: (b7) r0 = 0\nR1 is bad\x1b[2J\nprocessed 9 insns (limit 9)\n-- END PROG LOAD LOG --"
+    assert reason(errno.EINVAL, [log.replace("R1 is bad", "unknown func bpf_probe_read#4")]) == LOCKED
     assert reason(errno.EACCES, ["prog 'tasks': BPF program load failed", log]) == "the kernel's verifier refused it: R1 is bad�[2J"
-    assert reason(errno.EINVAL, []) == "Invalid argument"
+    assert reason(errno.EINVAL, []) == "the kernel refused it: Invalid argument"
+    old = [
+        "Error in bpf_create_map_xattr(extras):Invalid argument(-22). Retrying without BTF.",
+        "map 'extras': failed to create: Invalid arg",
+    ]
+    assert reason(errno.EINVAL, old) == "this kernel is too old for it: no map of the kind of extras"
     assert reason(errno.ENOENT, ["something\nlong"]) == "No such file or directory: something"

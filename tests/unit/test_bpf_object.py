@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -38,3 +39,28 @@ def test_it_is_bpf_and_names_no_place() -> None:
     assert image[:6] == b"\x7fELF\x02\x01" and image[18:20] == b"\xf7\x00"  # 64 bits, little endian, EM_BPF
     assert not any(place in image for place in (b"/home", b"/root", b"/tmp", b"/work"))
     assert all(name.encode() + b"\0" in image for name in (TASKS, *EVENTS))
+
+
+KERNELS = sorted((TOP / "tests/data/btf").glob("*.btf"))
+
+
+def sections(btf: Path) -> tuple[bytes, bytes]:
+    """Types and strings (Documentation/bpf/btf.rst); the header before them has grown with libbpf."""
+    image = btf.read_bytes()
+    header, types, types_size, strings, strings_size = struct.unpack_from("<5I", image, 4)
+    return image[header + types :][:types_size], image[header + strings :][:strings_size]
+
+
+@pytest.mark.skipif(not shutil.which("bpftool"), reason="needs bpftool")
+@pytest.mark.parametrize("kernel", KERNELS, ids=[kernel.stem for kernel in KERNELS])
+def test_it_finds_in_other_kernels_what_it_looks_for(kernel: Path, tmp_path: Path) -> None:
+    """Each file holds, of the type information of a Debian kernel, what this object finds there (``bpftool gen min_core_btf``): a
+    structure that is declared in a way that does not fit that kernel would be left out. This object was loaded there. One that looks for
+    more needs files that are made anew, of that kernel's /sys/kernel/btf/vmlinux; one that looks for less, of these."""
+    found = tmp_path / "found.btf"
+    subprocess.run(["bpftool", "gen", "min_core_btf", kernel, found, COMMITTED], check=True, capture_output=True)
+    assert sections(found) == sections(kernel)
+
+
+def test_kernels_of_both_machines_and_of_both_layouts_are_among_them() -> None:
+    assert [kernel.stem for kernel in KERNELS] == ["linux-5.10-arm64", "linux-5.10-x86_64", "linux-6.1-arm64", "linux-6.1-x86_64"]

@@ -7,13 +7,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from proctop import doctor
 from proctop.doctor import Check, Place
-from proctop.fields import ORIGINS
+from proctop.fields import BPF, ORIGINS
+from proctop.kernel import netlink
+from proctop.kernel.bpf.feed import Feed, Unavailable
 from proctop.kernel.host import Host
+from proctop.kernel.netlink import link
 from proctop.sources import trial
 from proctop.sources.trial import Trial
 
@@ -170,6 +174,52 @@ def test_the_next_best_is_told_with_why_not_the_best_and_what_would_help(tmp_pat
     assert (births.state, births.why) == ("off", "not by bpf: no BTF; not by process events: muted")
     assert (faults.state, faults.why) == ("off", "not by bpf: no BTF")
     assert doctor.works(list(checks.values()))
+
+
+def test_programs_that_the_kernel_refuses_are_told_where_they_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that works without them is used all the same."""
+
+    class Partly:
+        refused: ClassVar = {"forked": "no such tracepoint", "user_fault": "too old", "kernel_fault": "too old"}
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(Feed, "open", lambda *_, **__: Partly())
+    tried = trial._bpf(Host.this())
+    tree(tmp_path)
+    monkeypatch.setattr(trial, "try_all", lambda host: dict.fromkeys(trial.NAMES, Trial("")) | {BPF: tried})
+    place = Place(Host.this(str(tmp_path)), {}, "/bin/proctop", None, own_trees=True, source="bpf", memory=True)
+    checks = {check.name: check for check in doctor.examine(place)}
+    assert [checks[name].state for name in ("numbers", "ends", "births", "faults", "memory calls")] == ["works"] * 2 + [
+        "limited",
+        "off",
+        "works",
+    ]
+    assert (checks["births"].why, checks["births"].finding.endswith(": by bpf")) == ("forked: no such tracepoint", True)
+    assert checks["faults"].why == "user_fault: too old; kernel_fault: too old"
+
+
+@pytest.mark.parametrize(
+    ("why", "command"),
+    [
+        ("not permitted: needs root, or CAP_BPF and CAP_PERFMON", "sudo proctop"),
+        ("libbpf.so.1 is not installed (Debian: apt-get install libbpf1)", "sudo apt-get install libbpf1"),
+        ("the limit of locked memory is too low: ulimit -l unlimited", "ulimit -l unlimited"),
+        ("this kernel is built without CONFIG_BPF_SYSCALL", ""),
+    ],
+)
+def test_what_would_let_ebpf_in_is_a_command(why: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Feed, "open", lambda *_, **__: Unavailable({"tasks": why, "forked": why}))
+    assert trial._bpf(Host.this()) == Trial(why, command)
+
+
+def test_taskstats_in_a_user_namespace_take_more_than_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(netlink, "taskstats_refusal", lambda: "needs CAP_NET_ADMIN")
+    monkeypatch.setattr(link, "elsewhere", lambda host: "user")
+    assert trial._taskstats(Host.this()).command == "run it on the host: sudo proctop"
+    monkeypatch.setattr(link, "elsewhere", lambda host: "")
+    assert trial._taskstats(Host.this()) == Trial("needs CAP_NET_ADMIN", "sudo proctop")
 
 
 def test_what_was_not_wanted_is_no_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

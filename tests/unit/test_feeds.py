@@ -170,6 +170,7 @@ def test_going_over_and_back_shows_only_what_happened(tree: ProcTree) -> None:
     feed.failing = True
     failing = [read(source) for _ in range(3)]
     assert [one.source for one in failing] == ["bpf", "bpf", "proc"] and feed.closed == 1
+    assert [[gap.count for gap in one.gaps if gap.field == "stat"] for one in failing] == [[6], [6], []]
     back = failing[-1]
     assert back.notes == ("eBPF no longer used: the kernel's tasks could not be read: Too many open files",)
     assert back.pid.tolist() == [*first.pid.tolist(), 20] and back.changed is None and not back.exits
@@ -308,7 +309,6 @@ class Records:
             pid=numbers["pid"],
             ppid=numbers["ppid"],
             uid=numbers["uid"],
-            gid=numbers["uid"],
             code=numbers["code"],
             last=np.array([one.get("last", 1) > 0 for one in told], dtype=np.bool_),
             comm=np.array([b"bri\x1bef"] * len(told), dtype="S32"),

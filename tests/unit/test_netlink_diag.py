@@ -44,8 +44,8 @@ def test_a_connection() -> None:
     assert one is not None and one.tcp is not None
     assert (one.protocol, one.version, one.state, one.local, one.remote) == ("tcp", 4, "ESTABLISHED", "10.0.0.1:5000", "10.0.0.2:443")
     assert (one.receive_queue, one.send_queue, one.backlog, one.uid, one.inode) == (3, 4, None, 1000, 4711)
-    assert (one.tcp.rtt, one.tcp.retransmits, one.tcp.congestion_window, one.tcp.unsent) == (68, 100, 80, 144)
-    assert one.tcp.acked == 120 | 124 << 32 and one.tcp.resent == 208 | 212 << 32
+    assert (one.tcp.rtt, one.tcp.retransmits, one.tcp.pending) == (68, 100, 36)
+    assert one.tcp.acked == 120 | 124 << 32 and one.tcp.received == 128 | 132 << 32
 
 
 @pytest.mark.parametrize("length", range(0, 232, 4))
@@ -53,7 +53,7 @@ def test_an_older_kernel_tells_less_of_tcp(length: int) -> None:
     one = diag.endpoint(Inet().payload(INFO[:length]), "tcp")
     assert one is not None and one.tcp is not None
     assert (one.tcp.rtt is None) == (length < 72) and (one.tcp.retransmits is None) == (length < 104)
-    assert (one.tcp.acked is None) == (length < 128) and (one.tcp.resent is None) == (length < 216)
+    assert (one.tcp.acked is None) == (length < 128) and (one.tcp.received is None) == (length < 136)
 
 
 def test_one_that_listens_has_a_backlog() -> None:

@@ -115,12 +115,6 @@ class Cgroups:
             return mounts(text, self._host.sys)
         return []
 
-    @property
-    def versions(self) -> str:
-        """ "v1", "v2", "hybrid", or "" where no hierarchy with counters is mounted."""
-        kinds = {bool(mount.controllers) for mount in self._mounts}
-        return "hybrid" if len(kinds) == 2 else "" if not kinds else "v1" if kinds.pop() else "v2"
-
     def read(self, lines: Iterable[tuple[str, str]]) -> CgroupCounters | None:
         """The cgroup at ``lines``: (controllers, path) of each hierarchy as in ``/proc/PID/cgroup``, ``""`` for version 2.
 

@@ -50,8 +50,7 @@ def look(host: Host, *, faults: bool, memory: bool) -> Found:
     from proctop.kernel.netlink.link import Refused
     from proctop.sources.ends import Ends
 
-    lacking = "eBPF not used" + (", so no --bpf-memory" if memory else "")
-    why = f"{lacking}: {feed.why[TASKS].removeprefix('not permitted: ')}"
+    why = f"eBPF not used: {feed.why[TASKS].removeprefix('not permitted: ')}{'; so no --bpf-memory' if memory else ''}"
     try:
         return Found(ends=Ends.open(host), why=why)
     except Refused:

@@ -166,7 +166,7 @@ class LiveSource:
                 self._hidepid = self._hidden()
             gaps.extend(self._hidepid)
         if sweep.failed:
-            gaps.append(Gap("stat", 1, sweep.failed))
+            gaps.append(Gap("stat", sweep.unread, sweep.failed))
         return gaps
 
     def _hidden(self) -> list[Gap]:

@@ -36,6 +36,7 @@ class Sweep:
     exits: tuple[Exit, ...]
     denied: int = 0  # processes hidden by hidepid=1
     failed: str = ""  # why some process, or the list of them, could not be read; "" = all was well
+    unread: int = 1  # how many that concerns, where it does any
     ended: Floats | None = None
     happened: tuple[int, int, int] = (-1, -1, -1)  # processes born, programs run and processes ended since this counts; -1 = not told
 

@@ -19,12 +19,12 @@ from proctop.kernel.subject import Subject
 from proctop.records import Bools, Exit, Floats, Index, Ints, ProcKey
 from proctop.sources.labels import Labels
 from proctop.sources.rows import Rows, Sweep, sealed
-from proctop.sources.told import SEAM, TIMES, Told, as_columns
+from proctop.sources.told import SEAM, TIMES, Told, as_columns, ascend
 from proctop.sources.veiled import Veiled
 
 _OVERDUE = 1.0  # seconds after the end of a process in which the kernel should have let go of it
 _MOST_PLACES = 4096
-_PPID, _THREADS, _UTIME, _STIME, _FDS = (COUNTER[name] for name in ("ppid", "threads", "utime", "stime", "fds"))
+_PPID, _THREADS, _FDS = (COUNTER[name] for name in ("ppid", "threads", "fds"))
 _RARELY = 9  # sweeps between two whose turn reads cgroup files; shares no divisor with ROUND, so everybody comes
 _IDS, _WORDS, _CGROUPS = 4, slice(0, 2), slice(2, 4)
 _WORKER = b"kworker/"
@@ -110,7 +110,7 @@ class TaskTable(Rows):
             tasks = self._veiled.complete(partial(self._feed.sweep, full=self._lost > 0 or not self._sweeps))
         except OSError as error:  # out of descriptors: what happened meanwhile is told next time
             failed = f"the kernel's tasks could not be read: {error.strerror}"
-            return Sweep(self._pid, self._start, self._counters, self._words, nothing, (), failed=failed)
+            return Sweep(self._pid, self._start, self._counters, self._words, nothing, (), failed=failed, unread=len(self._subjects))
         told, self._told = self._told, []
         tasks.counters[TIMES] -= tasks.counters[TIMES] % GRAIN
         tasks.counters[EXTRA_ROWS] = tasks.extra
@@ -181,7 +181,7 @@ class TaskTable(Rows):
         if self._joined:
             columns[SEAM] -= self._seam[:, row]
         old = self._counters[:, row]
-        _ascend(columns, old)
+        ascend(columns, old)
         differs = ((columns != old) & ~(np.isnan(columns) & np.isnan(old))).any(axis=0)
         if differs.any():
             self._counters = self._counters.copy()
@@ -256,7 +256,7 @@ class TaskTable(Rows):
             subject = self._subjects[row]
             self._labels.drop(subject)
             end = Exit(ProcKey(subject.pid, subject.start), int(self._counters[_PPID, row]), subject.label)
-            exits += self._ends.gone(end, self._seam[:, row], now.mono, told=not self._sweeps)
+            exits += self._ends.gone(end, self._seam[:, row], self._counters[:, row].copy(), now.mono, told=not self._sweeps)
         exits += self._ends.late(self._feed.ends() if self._ends.waits else {}, now.mono)
         overdue = self._feed.overdue(now.boot - _OVERDUE)
         if overdue is not None:
@@ -307,14 +307,6 @@ class TaskTable(Rows):
 
 
 _NOT_TOLD = (-1, -1, -1)
-
-
-def _ascend(now: Floats, then: Floats) -> None:
-    """Share out user and system time so that neither falls, as the kernel does whenever /proc is read (cputime_adjust)."""
-    user, system = then[_UTIME], then[_STIME]
-    both = np.maximum(now[_UTIME] + now[_STIME], user + system)
-    now[_STIME] = np.minimum(np.maximum(now[_STIME], system), both - user)
-    now[_UTIME] = both - now[_STIME]
 
 
 def _key(pid: Ints, start: Ints) -> Ints:

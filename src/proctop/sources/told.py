@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from proctop.containers.paths import Place
-from proctop.fields import COUNTER
+from proctop.fields import COUNTER, COUNTERS, Kind
 from proctop.kernel.bpf.events import Events
 from proctop.kernel.procfs import GRAIN
 from proctop.records import Exit, Floats, ProcKey
@@ -24,14 +24,18 @@ TIMES = [COUNTER[name] for name in ("utime", "stime", "cutime", "blkio_delay", "
 _PATIENCE = 5.0  # seconds in which the end of a process that is gone must have been told
 _MOST_KEPT = 1 << 15
 _NOTHING: Floats = np.full(len(COUNTER), np.nan)
+_UTIME, _STIME = COUNTER["utime"], COUNTER["stime"]
+_GROW = [row for row, counter in enumerate(COUNTERS) if counter.kind is Kind.COUNTER and row not in (_UTIME, _STIME)]
 
 
 class _Gone(NamedTuple):
-    """One that has no row any more: its end is to be told of by second ``until``. ``seam``: what is taken off its totals."""
+    """One that has no row any more: its end is to be told of by second ``until``. ``seam``: what is taken off its totals; ``last``:
+    float64[n_counters], what its row said."""
 
     end: Exit
     until: float
     seam: Floats
+    last: Floats
 
 
 class Told:
@@ -72,7 +76,7 @@ class Told:
                 elif has:
                     self._codes[key] = code, events.counters[:, at]
                 elif (late := self._late.pop(key, None)) is not None:
-                    exits.append(_end(late.end, (code, events.counters[:, at]), late.seam))
+                    exits.append(_end(late, (code, events.counters[:, at])))
                 elif key.start >= self.since:
                     exits.append((self._brief(events, at, key, code, args), events.counters[:, at]))
         return exits
@@ -88,13 +92,14 @@ class Told:
                 self._ahead[key] = None
         return exits
 
-    def gone(self, end: Exit, seam: Floats, now: float, *, told: bool) -> list[tuple[Exit, Floats]]:
-        """The row of ``end`` goes; its event will come, unless that was ``told`` before anybody listened."""
+    def gone(self, end: Exit, seam: Floats, last: Floats, now: float, *, told: bool) -> list[tuple[Exit, Floats]]:
+        """The row of ``end``, which said ``last``, goes; its event will come, unless that was ``told`` before anybody listened."""
         known = self._codes.pop(end.key, None)
+        gone = _Gone(end, now if told else now + _PATIENCE, seam, last)
         if known is None and self._events:
-            self._late[end.key] = _Gone(end, now if told else now + _PATIENCE, seam)
+            self._late[end.key] = gone
             return []
-        return [_end(end, known, seam)]
+        return [_end(gone, known)]
 
     def late(self, ended: Mapping[tuple[int, int], tuple[int, Floats]], now: float) -> list[tuple[Exit, Floats]]:
         """Those that are gone and ``ended``, though the kernel has not let go of them, or that it does not tell of."""
@@ -102,7 +107,7 @@ class Told:
         for key, gone in list(self._late.items()):
             if key in ended or now > gone.until:
                 self._ahead[key] = None
-                exits.append(_end(gone.end, ended.get(key), gone.seam))
+                exits.append(_end(gone, ended.get(key)))
                 del self._late[key]
         for kept in (self._started, self._ahead):
             while len(kept) > _MOST_KEPT:  # their ends got lost
@@ -137,10 +142,23 @@ def _ends(events: Events) -> Iterable[tuple[ProcKey, int]]:
     return zip(map(ProcKey, events.exits.pid.tolist(), events.exits.start.tolist()), events.code.tolist(), strict=True)
 
 
-def _end(end: Exit, told: tuple[int, Floats] | None, seam: Floats) -> tuple[Exit, Floats]:
-    """An end with its code, and with the totals of the process as its row would have had them."""
+def ascend(now: Floats, then: Floats) -> None:
+    """Share out user and system time of float64[n_counters, …] so that neither falls, as the kernel does whenever /proc is read
+    (kernel/sched/cputime.c: cputime_adjust)."""
+    user, system = then[_UTIME], then[_STIME]
+    both = np.maximum(now[_UTIME] + now[_STIME], user + system)
+    now[_STIME] = np.minimum(np.maximum(now[_STIME], system), both - user)
+    now[_UTIME] = both - now[_STIME]
+
+
+def _end(gone: _Gone, told: tuple[int, Floats] | None) -> tuple[Exit, Floats]:
+    """An end with its code, and with the totals of the process as its row would have had them. They are no less than what the row said:
+    when the last thread ends, what others spent that end at that moment is in neither place where the kernel keeps it."""
     if told is None:
-        return end, _NOTHING
+        return gone.end, _NOTHING
     code, totals = told[0], told[1].copy()
-    totals[SEAM] -= seam
-    return replace(end, code=code), totals
+    totals[SEAM] -= gone.seam
+    fell = [row for row in _GROW if totals[row] < gone.last[row]]
+    totals[fell] = gone.last[fell]
+    ascend(totals, gone.last)
+    return replace(gone.end, code=code), totals

@@ -18,7 +18,7 @@ import numpy as np
 
 from proctop.kernel.bpf.events import SIZE, Chronicle, Events, Ring
 from proctop.kernel.bpf.layout import EXTRA, KERNEL, RECORD, Names, Walk, counters, extras, high, names
-from proctop.kernel.bpf.libbpf import Object, Refused
+from proctop.kernel.bpf.libbpf import LOCKED, Object, Refused
 from proctop.kernel.bpf.perf import page_faults
 from proctop.kernel.bpf.tally import Tally
 from proctop.kernel.host import Host, Unreadable
@@ -135,13 +135,13 @@ class Feed:
         if not host.own_pids():
             return Unavailable(dict.fromkeys(every, f"{host.proc} numbers processes as another pid namespace does"))
         if _locked_down(host):
-            return Unavailable(dict.fromkeys(every, "kernel lockdown (confidentiality) forbids programs to read kernel memory"))
+            return Unavailable(dict.fromkeys(every, LOCKED))
         refused: dict[str, str] = {}
         for more in (True, False) if extra else (False,):
             try:
                 programs = _load(extra, more)
             except Refused as why:
-                refused = dict.fromkeys(every, str(why)) | refused
+                refused |= dict.fromkeys(every if more else (TASKS, *EVENTS), str(why))
                 continue
             try:
                 feed = cls(host, programs, more, _boottime_shift(host))

@@ -90,8 +90,12 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4]; /* since 6.2 */
 };
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct mm_rss_stat___old {
-	long count[4];
+	atomic64_t count[4];
 };
 
 struct mm_struct___old {
@@ -137,6 +141,11 @@ struct signal_struct {
 	unsigned long maxrss; /* pages */
 	struct task_io_accounting ioac;
 	__u64 sum_sched_runtime;
+	struct task_struct *group_exec_task; /* since 5.17 */
+};
+
+struct signal_struct___old {
+	struct task_struct *group_exit_task; /* before 5.17, also of core dumps */
 };
 
 struct sched_info {

@@ -82,6 +82,7 @@ class Walk:
 
     Attributes:
         pid, tid, start, began: int64[n]; nanoseconds of CLOCK_BOOTTIME at which the process and the thread began.
+        exit_state: int64[n], of the process's first thread, which may end before the others; 0 = it lives.
         threads: int64[n], of the process.
         running: bool[n], the thread was on a cpu or waited for one.
         dead: int64[n, 13], what dead threads of the process left, in the order of SPENT.
@@ -93,6 +94,7 @@ class Walk:
         numbers = np.ascontiguousarray(rows[:, 0])
         self.pid, self.tid = low(numbers), high(numbers)
         self.start, self.began = rows[:, 2], rows[:, 3]
+        self.exit_state = high(rows[:, 6])
         self.running: Bools = low(rows[:, 7]) != 0
         self.threads = high(rows[:, 9])
         self.dead, self.own = rows[:, _DEAD:_LIVE], rows[:, _LIVE:RECORD]

@@ -21,6 +21,7 @@ from mmap import MAP_SHARED, PROT_READ, PROT_WRITE, mmap
 from proctop.sanitize import clean
 
 SONAME = "libbpf.so.1"
+LOCKED = "kernel lockdown (confidentiality) forbids programs to read kernel memory"
 _LOG = 1 << 20  # bytes of one message: a verifier's log may be long, and its end is what counts
 _KEPT = 64  # messages
 _WARN = 0  # enum libbpf_print_level
@@ -88,8 +89,10 @@ def _library() -> tuple[ctypes.CDLL, _Messages]:
         library.bpf_map__value_size.argtypes, library.bpf_map__value_size.restype = [c_void_p], c_uint32
         library.libbpf_set_print.argtypes, library.libbpf_set_print.restype = [_Print], c_void_p
         return library, _Messages(library)
-    except OSError:
-        raise Refused(f"{SONAME} is not installed (Debian: apt-get install libbpf1)") from None
+    except OSError as error:
+        if str(error).startswith(f"{SONAME}: cannot open shared object file: No such file"):
+            raise Refused(f"{SONAME} is not installed (Debian: apt-get install libbpf1)") from None
+        raise Refused(clean(f"{SONAME} cannot be used: {error}")) from None
     except AttributeError as error:
         raise Refused(f"this {SONAME} is too old: {error}") from None
 
@@ -231,14 +234,20 @@ def reason(code: int, said: Iterable[str]) -> str:
     if code in (errno.EPERM, errno.EACCES) and "PROG LOAD LOG" not in text:
         if os.geteuid() == 0:
             return "not permitted, even to root: a container, seccomp or kernel lockdown forbids bpf(2)"
+        if "RLIMIT_MEMLOCK" in text and "map '" in text:  # Linux before 5.11, which counts maps as locked memory
+            return "not permitted: needs root, or CAP_BPF, CAP_PERFMON and ulimit -l unlimited"
         return "not permitted: needs root, or CAP_BPF and CAP_PERFMON"
     if "vmlinux BTF" in text or "valid kernel BTF" in text:
         return "this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable"
     if code == errno.ENOSYS:
         return "this kernel is built without CONFIG_BPF_SYSCALL"
+    if code == errno.EINVAL and (made := re.search(r"map '(\w+)': failed to create", text)):
+        return f"this kernel is too old for it: no map of the kind of {made[1]}"
+    if "unknown func bpf_probe_read" in text:  # the helper is withheld (kernel/trace/bpf_trace.c)
+        return LOCKED
     if "PROG LOAD LOG" in text:
         log = text.partition("BEGIN PROG LOAD LOG --")[2].partition("-- END PROG LOAD LOG")[0].splitlines()
         last = [line for line in log if line.strip() and not line.startswith(("processed ", "verification time", "stack depth"))]
         return clean(f"the kernel's verifier refused it: {last[-1].strip()[:200]}" if last else "the kernel's verifier refused it")
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return clean(f"{os.strerror(code)}: {first[:200]}" if first else os.strerror(code))
+    return clean(f"{os.strerror(code)}: {first[:200]}" if first else f"the kernel refused it: {os.strerror(code)}")

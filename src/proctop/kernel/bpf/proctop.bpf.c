@@ -185,9 +185,10 @@ static __always_inline __s64 resident(struct mm_struct *mm)
 {
 	struct mm_struct___old *old = (void *)mm;
 
-	/* MM_FILEPAGES 0, MM_ANONPAGES 1, MM_SHMEMPAGES 3 (include/linux/mm_types_task.h) */
+	/* MM_FILEPAGES 0, MM_ANONPAGES 1, MM_SHMEMPAGES 3 (include/linux/mm_types_task.h). Verifiers before 6.2 do not follow atomic_long_t. */
 	if (bpf_core_field_exists(old->rss_stat.count))
-		return old->rss_stat.count[0] + old->rss_stat.count[1] + old->rss_stat.count[3];
+		return BPF_CORE_READ(old, rss_stat.count[0].counter) + BPF_CORE_READ(old, rss_stat.count[1].counter) +
+		       BPF_CORE_READ(old, rss_stat.count[3].counter);
 	return mm->rss_stat[0].count + mm->rss_stat[1].count + mm->rss_stat[3].count;
 }
 
@@ -441,6 +442,23 @@ static __always_inline void total(struct event *event, struct signal_struct *sig
 	__builtin_memset(&event->extra, 0, sizeof(event->extra));
 }
 
+/* The first thread ends because another one runs a new program and takes its place: what was counted goes on with that one. */
+static __always_inline void hand_over(struct task_struct *leader, struct signal_struct *signal)
+{
+	struct signal_struct___old *old = (void *)signal;
+	struct counted *counted, *next;
+
+	counted = bpf_task_storage_get(&extras, leader, 0, 0);
+	if (!counted)
+		return;
+	if (bpf_core_field_exists(signal->group_exec_task))
+		next = bpf_task_storage_get(&extras, signal->group_exec_task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	else
+		next = bpf_task_storage_get(&extras, old->group_exit_task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (next)
+		next->extra = counted->extra;
+}
+
 /* A thread is about to end. If it is the last one, the process is: its totals as the scheduler last looked, without threads that end at
  * the same moment. */
 static __always_inline int ended(u64 *ctx, bool more)
@@ -453,6 +471,8 @@ static __always_inline int ended(u64 *ctx, bool more)
 
 	if (signal->live.counter) {
 		control.ended[pid & 0xffff] = 1;
+		if (more && task->pid == task->tgid && !(signal->flags & GROUP_EXIT))
+			hand_over(leader, signal);
 		return 0;
 	}
 	event = begin(EXIT, leader, pid);
@@ -462,6 +482,10 @@ static __always_inline int ended(u64 *ctx, bool more)
 	total(event, signal);
 	event->spent.run += task->se.sum_exec_runtime;
 	add_up(&event->spent, task);
+	if (task->pid != task->tgid) { /* the first thread ended before it, and keeps its share until the process is waited for */
+		event->spent.run += leader->se.sum_exec_runtime;
+		add_up(&event->spent, leader);
+	}
 	if (more) {
 		counted = bpf_task_storage_get(&extras, leader, 0, 0);
 		if (counted)

@@ -28,7 +28,8 @@ class Sums(NamedTuple):
     """By process, ascending by pid.
 
     Attributes:
-        row: the record of the walk that speaks for the process: of its first thread that was walked.
+        row: the record of the walk that speaks for the process: of its first thread that was walked, and of the next one where that has
+            ended before the others, for then it holds no memory and no descriptors any more.
         spent: int64[m, 15], in the order of ``layout.OWN``.
         unsure: pids of which all threads should be walked next time.
     """
@@ -70,6 +71,10 @@ class Tally:
             return Sums(row, spent, _NOBODY)
         members = crowd.repeat(np.diff(first, append=pid.size))
         spent[crowd], unsure = self._crowds(walk, row[crowd], order[members], thread[members], whole)
+        left = crowd & (walk.exit_state[row] != 0)
+        if left.any():
+            following = order[np.minimum(first[left] + 1, order.size - 1)]
+            row[left] = np.where(walk.pid[following] == pids[left], following, row[left])
         return Sums(row, spent, unsure)
 
     def _forget(self, walked: Ints, whole: Whole) -> None:

@@ -127,7 +127,7 @@ class Layout:
         return out
 
     def who(self, words: NDArray[np.uint64], member: str) -> Ints:
-        """int64[n], ``"uid"``, ``"gid"``, ``"pid"``, ``"ppid"``, ``"tgid"`` or ``"code"`` as of wait(2); -1 = not told."""
+        """int64[n], ``"uid"``, ``"pid"``, ``"ppid"``, ``"tgid"`` or ``"code"`` as of wait(2); -1 = not told."""
         name, second = _HALVES[member]
         if name not in self._at:
             return np.full(len(words), -1, dtype=np.int64)
@@ -149,7 +149,7 @@ class Layout:
 
 _NOT_WHOLE: Final = [row for row, field in enumerate(FIELDS) if not field.whole]
 _COUNTED: Final = [row for row, field in enumerate(FIELDS) if field.counted]
-_HALVES: Final = {"code": ("version", 1), "uid": ("uid", 0), "gid": ("uid", 1), "pid": ("pid", 0), "ppid": ("pid", 1), "tgid": ("tgid", 0)}
+_HALVES: Final = {"code": ("version", 1), "uid": ("uid", 0), "pid": ("pid", 0), "ppid": ("pid", 1), "tgid": ("tgid", 0)}
 
 
 def version_of(words: NDArray[np.uint64]) -> Ints:

@@ -39,32 +39,19 @@ class Tcp:
     """Of ``struct tcp_info``; None = this kernel does not tell.
 
     Attributes:
-        rtt: smoothed round trip in µs; rtt_variance: µs.
+        rtt: smoothed round trip in µs.
         retransmits: segments sent again since the connection began; pending: of those, unanswered ones now.
-        lost: segments taken to be lost now; congestion_window: segments.
-        acked, received: bytes since it began: sent and confirmed, received; sent: with what was sent again; resent: only that.
-        unsent: bytes that wait to be sent for the first time.
-        delivery_rate: bytes a second, the last the kernel saw.
+        acked, received: bytes since it began: sent and confirmed, received.
     """
 
     rtt: int | None
-    rtt_variance: int | None
     retransmits: int | None
     pending: int | None
-    lost: int | None
-    congestion_window: int | None
     acked: int | None
     received: int | None
-    sent: int | None
-    resent: int | None
-    unsent: int | None
-    delivery_rate: int | None
 
 
-_TCP: Final = (  # in the order of Tcp
-    *(("=I", 68), ("=I", 72), ("=I", 100), ("=I", 36), ("=I", 32), ("=I", 80)),
-    *(("=Q", 120), ("=Q", 128), ("=Q", 200), ("=Q", 208), ("=I", 144), ("=Q", 160)),
-)
+_TCP: Final = (("=I", 68), ("=I", 100), ("=I", 36), ("=Q", 120), ("=Q", 128))  # in the order of Tcp
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,12 @@ class Exits:
     """Threads that ended, in the order of their cpus' messages.
 
     Attributes:
-        tid, pid, ppid, uid, gid: int64[n], numbers of the first pid namespace.
+        tid, pid, ppid, uid: int64[n], numbers of the first pid namespace.
         code: int64[n], exit code of the thread; minus the signal that ended it.
         last: bool[n]: the process ended with it.
         comm: S32[n], not made harmless yet.
-        values: float64[len(accounting.FIELDS), n], of the thread.
+        values: float64[len(accounting.FIELDS), n], of the thread. ``run_ns`` is as the scheduler last looked: 0 of a thread that neither
+            left its cpu nor met a tick before its end.
         whole: the same of the process where ``last``, else NaN.
         lost: some had no room: look at everything again.
     """
@@ -47,7 +48,6 @@ class Exits:
     pid: Ints
     ppid: Ints
     uid: Ints
-    gid: Ints
     code: Ints
     last: Bools
     comm: NDArray[np.bytes_]
@@ -126,7 +126,6 @@ def _exits(parts: list[tuple[wire.Structures, Floats, Floats]], lost: bool) -> E
         pid=who("tgid"),
         ppid=who("ppid"),
         uid=who("uid"),
-        gid=who("gid"),
         code=np.where(code & 0x7F, -(code & 0x7F), code >> 8 & 0xFF),
         last=np.concatenate([np.zeros(0, dtype=np.bool_), *(told.layout.last(told.words) for told, _, _ in parts)]),
         comm=np.concatenate([np.zeros(0, dtype="S32"), *(told.layout.names(told.words) for told, _, _ in parts)]),

@@ -184,7 +184,8 @@ def probe(host: Host) -> Refusal | None:
     """Whether the kernel tells of sockets, by looking for one of ours; None = it does."""
     notes: list[Refusal] = []
     try:
-        with socket.socketpair()[0] as ours:
+        ours, other = socket.socketpair()
+        with ours, other:
             inode = os.fstat(ours.fileno()).st_ino
             found: dict[int, diag.Endpoint] = {}
             until = host.clock().mono + PATIENCE
