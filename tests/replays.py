@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from hosts import Machine
 from proctop import fields
+from proctop.cgroups import CgroupWatch
 from proctop.engine import Engine
 from proctop.export import lines
 from proctop.frames import Frame
 from proctop.player import Player
 from proctop.records import Exit, Label, ProcKey, Reading
+from proctop.restarts import Restarts
 from proctop.scoring.baseline import Baseline
 from proctop.stream.writer import Writer
-from proctop.view import panel, table
+from proctop.view import group_lines, panel, table, vitals
 from proctop.view.cells import UNICODE
+from proctop.view.group_order import GroupArranger
+from proctop.view.groups import Grouping
 from proctop.view.rows import Arranger, ViewState
 from traffic import MB, MS, Host
 
@@ -28,7 +33,7 @@ WIDE = table.layout(400, fields.COLUMNS)
 def lived(seed: int, length: int, *, processes: int = 12, hints: bool = True) -> Iterator[Reading]:
     """A small host: some work at random, some sleep, some come and go, and now and then one goes wild."""
     rng = np.random.default_rng(seed)
-    host = Host(hints=hints)
+    host, machine = Host(hints=hints), Machine(seed)
     before: Reading | None = None
     for pid in range(100, 100 + processes):
         host.born(pid, f"work{pid % 5}", container="c" * 64 if pid % 3 == 0 else "")
@@ -47,7 +52,9 @@ def lived(seed: int, length: int, *, processes: int = 12, hints: bool = True) ->
             host.born(1000 + k, "brief", age=0.3)
         if rng.random() < 0.2 and len(alive) > processes:
             host.gone(alive.pop(int(rng.integers(processes, len(alive)))))
-        before = ended(before, host.read(1.0 if rng.random() < 0.9 else 2.5), np.random.default_rng([seed, k]))
+        dt = 1.0 if rng.random() < 0.9 else 2.5
+        now = replace(host.read(dt), host=machine.read(dt, interrupts=40_000.0 if k % 120 > 110 else 2000.0).host)
+        before = ended(before, now, np.random.default_rng([seed, k]))
         yield before
 
 
@@ -69,9 +76,17 @@ def ended(before: Reading | None, reading: Reading, rng: np.random.Generator) ->
     return replace(reading, exits=tuple(exits), ended=table)
 
 
+def watching() -> Engine:
+    """A day of normal life is not there to learn from, so a lenient budget makes alerts come."""
+    engine = Engine(Baseline(budget=3600.0), budget=3600.0)
+    for by in ("command", "image"):
+        engine.watch(by)
+    return engine
+
+
 def frames_of(readings: Iterator[Reading]) -> list[Frame]:
-    """As a live session shows them. A day of normal life is not there to learn from, so a lenient budget makes alerts come."""
-    engine = Engine(Baseline(budget=3600.0))
+    """As a live session shows them."""
+    engine = watching()
     return [engine.step(reading) for reading in readings]
 
 
@@ -90,7 +105,28 @@ def screen(frame: Frame) -> dict[Any, list[str]]:
     shown["alerts"] = [
         f"{event.key} {event.comm} {event.start} {event.peak} {event.end} {event.open} {event.score:.1f}" for event in frame.alerts
     ]
+    shown["host"] = [*vitals_of(frame)]
+    for by in frame.groups:
+        shown[by] = groups_of(frame, by)
     return shown
+
+
+def vitals_of(frame: Frame) -> Iterator[str]:
+    """Every cell of the screen of the host."""
+    past = vitals.Past()
+    past.push(frame)
+    for cells in (*vitals.headline(frame), *vitals.text(frame, past, 120, UNICODE, vitals.Taste())):
+        yield "".join(f"{cell.style}:{cell.text}" for cell in cells)
+
+
+def groups_of(frame: Frame, by: str) -> list[str]:
+    """Every cell of every group."""
+    grouping = Grouping(by, sort="command")
+    groups = GroupArranger().arrange(frame, ViewState(), grouping, CgroupWatch(), Restarts())
+    slots = table.layout(400, group_lines.columns(grouping))
+    cells = group_lines.body(groups, slots, 0, len(groups), glyphs=UNICODE, names="full")
+    about = [group_lines.selected(groups, grouping, place, past=True)[0] for place in range(len(groups))]
+    return ["".join(f"{cell.style}:{cell.text}" for cell in line) for line in (*cells, *about)]
 
 
 def exported(frame: Frame) -> dict[str, Any]:

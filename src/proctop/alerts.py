@@ -1,6 +1,7 @@
 """Alert events: when a process, or the host itself, began to alert, at its worst, and when it was over. An event outlives its process.
 
-An event is a run of alerting readings of one process, gaps of up to ten seconds merged; its reasons are those of its peak.
+An event is a run of alerting readings of one process, gaps of up to ten seconds merged; its reasons are those of its peak. A container that
+alerts while none of its processes does has events of its own: many that each do a little more, or one too young to be judged.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from proctop.frames import HOST, AlertEvent, Batch, HostScores, Reason, Scores
+from proctop.frames import HOST, AlertEvent, Batch, GroupScores, HostScores, Reason, Scores
 from proctop.records import Label, ProcKey, Reading
 
 MERGED = 10.0
@@ -18,6 +19,9 @@ MERGED = 10.0
 
 SHOWN = 60.0
 """Seconds for which a frame still tells of an event that has ended."""
+
+ALONE = 5.0
+"""Seconds for which a container alerts without any of its processes before that is an event: one of them may be about to."""
 
 KEPT = 256
 """Ended events that are remembered; as many may be open at once."""
@@ -32,6 +36,8 @@ class Alerts:
     def __init__(self) -> None:
         self._open: dict[ProcKey, tuple[AlertEvent, float]] = {}  # and the last time it alerted (monotonic)
         self._ended: deque[tuple[AlertEvent, float]] = deque(maxlen=KEPT)  # and when it ended (monotonic)
+        self._numbers: dict[str, int] = {}  # of containers that had events
+        self._alone: dict[str, float] = {}  # since when containers alert and none of their processes does (monotonic)
 
     @property
     def events(self) -> tuple[AlertEvent, ...]:
@@ -39,7 +45,9 @@ class Alerts:
         everything = [event for event, _ in (*self._ended, *self._open.values())]
         return tuple(sorted(everything, key=lambda event: (event.start, event.key)))
 
-    def step(self, reading: Reading, batch: Batch, scores: Scores, host: HostScores | None = None) -> tuple[AlertEvent, ...]:
+    def step(
+        self, reading: Reading, batch: Batch, scores: Scores, host: HostScores | None = None, containers: GroupScores | None = None
+    ) -> tuple[AlertEvent, ...]:
         """One reading later: events that are open or ended within the last minute, most recent first."""
         now = reading.mono
         for i in np.flatnonzero(scores.alerting).tolist():
@@ -47,6 +55,8 @@ class Alerts:
             self._raise(reading.key(i), batch.labels[i], reading, score, often, scores.why.get(i, ()))
         if host is not None and host.alerting.any():
             self._raise(HOST, _THE_HOST, reading, host.score, host.per_hour, host.why)
+        if containers is not None and (self._alone or containers.alerting.any()):
+            self._together(reading, batch, containers)
         for key, (event, last) in list(self._open.items()):
             if last < now and (now - last > MERGED or not _lives(key, batch)):
                 del self._open[key]
@@ -66,6 +76,29 @@ class Alerts:
             event, last = self._open[key]
             self._open[key] = replace(event, accepted=True), last
 
+    def container(self, key: ProcKey) -> str:
+        """The id of the container whose open event this is as a whole, "" = none."""
+        return self._open[key][0].box if key in self._open else ""
+
+    def _together(self, reading: Reading, batch: Batch, containers: GroupScores) -> None:
+        """Events of containers as a whole."""
+        before, self._alone = self._alone, {}
+        for k in np.flatnonzero(containers.alerting).tolist():
+            box = containers.keys[k]
+            if self._has_culprit(box, reading.mono):
+                continue
+            since = self._alone[box] = before.get(box, reading.mono)
+            label = next((label for label in batch.labels if label.container is not None and label.container.id == box), None)
+            if reading.mono - since >= ALONE and label is not None:
+                key = ProcKey(0, self._numbers.setdefault(box, len(self._numbers) + 1))
+                score, often = float(containers.alert[k]), float(containers.per_hour[k])
+                self._raise(key, Label(containers.names[k], container=label.container), reading, score, often, containers.why.get(k, ()))
+
+    def _has_culprit(self, box: str, now: float) -> bool:
+        """Whether a process of a container has an event that is open, or ended a moment ago."""
+        events = [event for event, _ in self._open.values()] + [event for event, when in self._ended if now - when <= MERGED]
+        return any(event.key.pid and event.container is not None and event.container.id == box for event in events)
+
     def _raise(self, key: ProcKey, label: Label, reading: Reading, score: float, per_hour: float, why: tuple[Reason, ...]) -> None:
         wall = reading.wall
         event, _ = self._open.get(key, (None, 0.0))
@@ -81,4 +114,4 @@ class Alerts:
 
 
 def _lives(key: ProcKey, batch: Batch) -> bool:
-    return key == HOST or bool(((batch.pid == key.pid) & (batch.start == key.start)).any())
+    return not key.pid or bool(((batch.pid == key.pid) & (batch.start == key.start)).any())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,8 +13,9 @@ from proctop.alerts import Alerts
 from proctop.departures import Departures
 from proctop.features import GAP, derive, first
 from proctop.fields import FEATURE
-from proctop.frames import HOST, AlertEvent, Batch, Departed, Frame, Scores, Trail
+from proctop.frames import HOST, AlertEvent, Batch, Departed, Frame, GroupScores, HostRates, HostScores, Scores, Trail
 from proctop.history import History
+from proctop.hosttables import processes, with_processes
 from proctop.hostwatch import HostWatch
 from proctop.records import Floats32, ProcKey, Reading
 from proctop.rollup import BY, GroupScorer
@@ -80,8 +82,8 @@ class Engine:
         self._reading, self._batch = reading, batch
         self._tick += 1
         vitals = self._host.step(rates, batch)
-        alerts = self._alerts.step(reading, batch, scores, vitals)
         groups = {by: scorer.step(reading, batch) for by, scorer in self._groups.items()}
+        alerts = self._alerts.step(reading, batch, scores, vitals, groups[_ALWAYS])
         return Frame(self._tick, reading, batch, scores, rates, trail, self.detector.warming, alerts, vitals, groups, departed=departed)
 
     def _heed(self) -> None:
@@ -92,12 +94,15 @@ class Engine:
             self._groups = {_ALWAYS: scorer if by == _ALWAYS else self._groups[_ALWAYS], **dict(list(others.items())[-_WATCHED:])}
         while self._said:
             normal, key = self._said.popleft()
+            box = self._alerts.container(key)
             if normal:
                 self._alerts.accept(key)
             else:
                 self._alerts.mark(key)
             if key == HOST:
                 self._host.accept() if normal else self._host.incident()
+            elif box:
+                self._groups[_ALWAYS].judge(box, normal)
             elif normal:
                 self.detector.accept(key)
             else:
@@ -126,6 +131,12 @@ class Seen(Protocol):
 
     @property
     def departed(self) -> Floats32 | None: ...
+
+    @property
+    def vitals(self) -> HostScores | None: ...
+
+    @property
+    def groups(self) -> Mapping[str, GroupScores]: ...
 
 
 class Record(Protocol):
@@ -189,7 +200,18 @@ def seen_frame(prev: Reading | None, batch: Batch, record: Record, trail: Trail,
     departed = ranked(departed, seen)
     if seen is None:
         return Frame(reading.seq, reading, batch, unscored(len(reading)), rates, trail, 0.0, departed=departed, before=prev)
-    return Frame(reading.seq, reading, batch, seen.scores, rates, trail, seen.warming, seen.alerts, departed=departed, before=prev)
+    vitals = measured(seen.vitals, rates, batch) if seen.vitals is not None else None
+    return Frame(reading.seq, reading, batch, seen.scores, rates, trail, seen.warming, seen.alerts, vitals, seen.groups, departed, prev)
+
+
+def measured(scores: HostScores, rates: HostRates, batch: Batch) -> HostScores:
+    """With the values of the quantities, NaN where they are not known at this moment."""
+    assert rates.vitals is not None
+    now = with_processes(rates.vitals, processes(batch, rates.memory_total))
+    if now.names == scores.names:
+        return replace(scores, values=now.values)
+    known = dict(zip(now.names, now.values.tolist(), strict=True))
+    return replace(scores, values=np.array([known.get(name, np.nan) for name in scores.names]))
 
 
 def ranked(departed: Departed | None, seen: Seen | None) -> Departed | None:

@@ -2,11 +2,11 @@
 
 A rate is the rise of a counter over the real monotonic time between the readings. A counter that fell, or that is
 unreadable in either reading, gives NaN. A process that started within the interval is measured from its birth.
-An interval that is no interval (backwards, or ten times the nominal one: a suspend, a stop) gives no rates at all,
-because one number over such a span is neither "now" nor comparable with the others.
+An interval that is no interval (backwards, or ten times the nominal one: a suspend, a stop; or one of whose ends no process could be read)
+gives no rates at all, because one number over such a span is neither "now" nor comparable with the others.
 
 Where the source changes, what the two of them mean by the same name is not compared (context switches and waits of the main thread, or
-of all), so that nothing spikes at that moment.
+of all; resident memory to the page, or a quick sum), so that nothing spikes at that moment.
 
 Only rows that can differ from the batch before are worked out again, so a reading costs what moved.
 """
@@ -62,7 +62,7 @@ _SWITCHES = FEATURE["vctx"]
 _PPID, _THREADS, _UTIME, _STIME, _RUN = (COUNTER[c] for c in ("ppid", "threads", "utime", "stime", "run_ns"))
 _SYSCR, _SYSCW, _VCTX, _NVCTX = (COUNTER[c] for c in ("syscr", "syscw", "vctx", "nvctx"))
 _DOES = np.array([_UTIME, _STIME, _RUN, _VCTX, _NVCTX, _SYSCR, _SYSCW])  # a process that does anything raises one of them
-_OF_SOURCE = np.array([_VCTX, _NVCTX, _RUN, COUNTER["wait_ns"]])  # of the main thread, or of all
+_OF_SOURCE = np.array([_VCTX, _NVCTX, _RUN, COUNTER["wait_ns"], COUNTER["rss"]])  # of the main thread, or of all; exact, or not
 _TICK = np.array([_UTIME, _STIME])  # whole ticks, or finer
 
 
@@ -74,7 +74,7 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
     if prev is None or before is None or prev.info.boot_id != cur.info.boot_id:
         return first(cur)
     dt = cur.mono - prev.mono
-    gap = not 0 < dt <= GAP * cur.interval
+    gap = _is_gap(prev, cur)
     other = prev.source != cur.source
     where = align(prev, cur)
     stable = cur.pid.size == prev.pid.size and bool((where >= 0).all())
@@ -96,6 +96,16 @@ def derive(prev: Reading | None, cur: Reading, before: Batch | None) -> Batch:
         values[_CHILDREN] = _children(prev, cur, before, where)
         values[_IDLE] = _idle(before.values[_IDLE], where, active, born, 0.0 if gap else dt if dt < cur.interval / 2 else cur.interval)
     return _publish(cur, values, float("nan") if gap else dt, where, active, born)
+
+
+def _is_gap(prev: Reading, cur: Reading) -> bool:
+    """Whether what is between them is no interval."""
+    return not 0 < cur.mono - prev.mono <= GAP * cur.interval or _unread(prev) or _unread(cur)
+
+
+def _unread(reading: Reading) -> bool:
+    """No process could be read: all have the numbers of the reading before."""
+    return any(gap.field == "stat" and gap.count >= len(reading) for gap in reading.gaps) and len(reading) > 0
 
 
 def align(prev: Reading, cur: Reading) -> Ints:
@@ -136,7 +146,7 @@ def first(cur: Reading, idle: Floats32 | None = None) -> Batch:
 def still(prev: Reading, cur: Reading, idle: Floats32) -> Floats32:
     """float32[n], the feature ``idle_s`` as :func:`derive` gives it, out of that of the reading before: the one that a jump cannot skip."""
     dt = cur.mono - prev.mono
-    gap = not 0 < dt <= GAP * cur.interval
+    gap = _is_gap(prev, cur)
     where = align(prev, cur)
     came = where < 0
     then = prev.counters[_DOES][:, where] if len(prev) else np.full((_DOES.size, len(cur)), np.nan)
@@ -156,7 +166,7 @@ def still(prev: Reading, cur: Reading, idle: Floats32) -> Floats32:
 def _publish(cur: Reading, values: Floats32, dt: float, where: Ints, active: Bools, born: Bools) -> Batch:
     for array in (values, where, active, born):
         array.flags.writeable = False
-    return Batch(SCHEMA, cur.pid, cur.start, values, cur.labels, dt, where, active, born, cur.counters[_PPID])
+    return Batch(SCHEMA, cur.pid, cur.start, values, cur.labels, dt, where, active, born, cur.counters[_PPID], cur.source)
 
 
 def _carried(values: Floats32, where: Ints) -> Floats32:
@@ -278,7 +288,7 @@ def ends(prev: Reading, cur: Reading) -> Floats32:
     """
     dt = cur.mono - prev.mono
     values = np.full((len(FEATURES), len(cur.exits)), np.nan)
-    if cur.ended is None or not 0 < dt <= GAP * cur.interval or prev.info.boot_id != cur.info.boot_id:
+    if cur.ended is None or _is_gap(prev, cur) or prev.info.boot_id != cur.info.boot_id:
         return values.astype(np.float32)
     then = np.full(cur.ended.shape, np.nan)
     then[:, brief(prev, cur)] = 0.0

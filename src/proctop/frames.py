@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from proctop.records import NO_MAPPING, Bools, Container, Floats, Floats32, Index, Ints, Label, ProcKey, Reading
 
 HOST = ProcKey(0, 0)
-"""Whose an alert is when it is the host's own and no process's."""
+"""Whose an alert is when it is the host's own and no process's. Of containers as a whole the pid is 0 too, and ``start`` counts them."""
+
+
+def is_container(key: ProcKey) -> bool:
+    """Whether it is that of a container as a whole."""
+    return key.pid == 0 and key != HOST
 
 
 class Vital(NamedTuple):
@@ -43,6 +48,7 @@ class Batch:
         active: bool[n], did anything in this interval (cpu, run time, a switch or a system call).
         born: bool[n], first seen here and started within the interval: rates are totals since birth over its age.
         ppid: float64[n], pids of the parents, NaN = unknown; None = nobody's is known.
+        source: what the numbers come from, as in :class:`Reading`; "" = not told.
     """
 
     schema: tuple[str, ...]
@@ -55,6 +61,7 @@ class Batch:
     active: Bools
     born: Bools
     ppid: Floats | None = None
+    source: str = ""
 
     def __len__(self) -> int:
         return int(self.pid.size)
@@ -130,7 +137,8 @@ class AlertEvent:
     """A time during which a process alerted. Times are wall seconds since the epoch.
 
     Attributes:
-        key, comm, container: the culprit, which may have gone since; :data:`HOST` = the host as a whole.
+        key, comm, container: the culprit, which may have gone since; :data:`HOST` = the host as a whole. Of a container as a whole, while
+            none of its processes alerts, ``comm`` is its title.
         start, peak, end: of the first reading, the worst and the last so far.
         score: the slow score at its peak; per_hour: how often one this high comes by chance.
         why: reasons at the peak.
@@ -149,6 +157,11 @@ class AlertEvent:
     open: bool = False
     incident: bool = False
     accepted: bool = False
+
+    @property
+    def box(self) -> str:
+        """The id of the container whose event it is as a whole, "" = it is that of a process or of the host."""
+        return self.container.id if self.container is not None and is_container(self.key) else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +206,7 @@ class HostScores:
 
     Attributes:
         names: n quantities, those of the processes included; values: float64[n], NaN = unknown.
-        low, high: float64[n], the 5 % and 95 % points of what it was before; NaN = not known yet.
+        low, high: float64[n], the 5 % and 95 % points of what it was before, in three digits; NaN = not known yet.
         rank: float32[n] in nats, smoothed over two readings, 0 = no rarer than one reading in ten; NaN = not scored.
         alerting: bool[n], part of an alarm within the budget.
         why: reasons of the alarm, most telling first, at most three.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from proctop import digits
 from proctop.fields import QUANTITY, Quantity, Scale, Tail, Unit
 from proctop.frames import Batch, HostRates, HostScores, Reason, Vital, Vitals
 from proctop.hosttables import processes, with_processes
@@ -186,7 +187,7 @@ class HostWatch:
         return surprise
 
     def _usual(self, hist: Floats32, memory: float) -> tuple[Floats, Floats]:
-        """The 5 % and 95 % points float64[n] of histograms float32[n, BINS]; NaN of too few readings."""
+        """The 5 % and 95 % points float64[n] of histograms float32[n, BINS], in three digits; NaN of too few readings."""
         total = np.cumsum(hist, axis=1)
         every, few = np.arange(len(hist)), self._seen[self._plan.slots] < WARM_UP
         points = []
@@ -196,7 +197,7 @@ class HostWatch:
             inside = hist[every, at]
             part = np.clip((want - total[every, at] + inside) / np.maximum(inside, 1e-9), 0, 1)
             point = self._plan.value(np.where(at == 0, 0.0, (at - 1 + part) * WIDTH), memory)
-            points.append(np.where(few, np.nan, point))
+            points.append(digits.rounded(np.where(few, np.nan, point)))
         return points[0], points[1]
 
     def _learn(self, slots: Ints, y: Floats, out: Bools, dt: float) -> None:

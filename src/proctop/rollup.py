@@ -130,6 +130,7 @@ class GroupScorer:
         self._sharing = Sharing(by)
         self._detector: GroupBaseline | None = None  # until there is a group
         self._prev: Reading | None = None
+        self._source = ""
 
     def step(self, reading: Reading, batch: Batch) -> GroupScores:
         """One reading later."""
@@ -137,7 +138,9 @@ class GroupScorer:
         prev, self._prev = self._prev, reading
         if not names and self._detector is None:
             return _NOBODY
-        detector = self._detector = self._detector or GroupBaseline(budget=self._budget)
+        if self._detector is None or batch.source != self._source:  # another one tells of others that ended, so all sums are others
+            self._detector, self._source = GroupBaseline(budget=self._budget), batch.source
+        detector = self._detector
         order, begin, size = _sorted(member, len(names))
         values = _sums(_shares(reading, batch), order, begin)
         active = np.bincount(member[order], batch.active[order], len(names)) > 0
@@ -149,7 +152,13 @@ class GroupScorer:
         size = _padded(size, len(names))
         scores = detector.step([(name.key, name.kind) for name in names], values, size, active, _rest(batch, values), batch.dt)
         keys, texts = tuple(name.key for name in names), tuple(name.text for name in names)
-        return GroupScores(keys, texts, scores.rank, scores.alert, scores.per_hour, scores.alerting, scores.why)
+        rank, alert = np.round(scores.rank, 1), np.round(scores.alert, 1)  # as those of processes
+        return GroupScores(keys, texts, rank, alert, scores.per_hour, scores.alerting, scores.why)
+
+    def judge(self, key: str, normal: bool) -> None:
+        """What a group does now is normal, or a true alarm."""
+        if self._detector is not None:
+            self._detector.judge(key, normal)
 
 
 def _with_ended(
@@ -171,7 +180,7 @@ def _with_ended(
     fresh = np.full((len(SCHEMA), len(by_key) - len(names)), np.nan, dtype=np.float32)
     values = np.concatenate([values, fresh], axis=1)
     then = values[:, groups]
-    values[:, groups] = np.where(np.isnan(more), then, np.nan_to_num(then) + more)
+    values[:, groups] = np.where(np.isnan(more), then, np.minimum(np.add(np.nan_to_num(then), more, dtype=np.float64), _LARGEST))
     values[_IDLE, groups] = 0.0
     return list(by_key.values()), values, groups
 

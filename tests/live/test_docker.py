@@ -299,11 +299,11 @@ def test_a_container_is_held_to_its_limits_and_started_again(client: Any, direct
 
     try:
         until(look)
-        until(lambda: look() and seen[-1][1].periods - seen[0][1].periods >= 10, why="no periods passed")
+        until(lambda: look() and seen[-1][1].throttled - seen[0][1].throttled >= 3, why="it was not held")
         (since, before), (at, after) = seen[0], seen[-1]
         rates = cgroup_rates(before, after, at - since)
         assert rates.cpu_limit == 0.2 and rates.memory_limit == 64 << 20 and rates.oom_kills == 0
-        assert rates.throttled > 0.5 and rates.throttled_time > 0 and 0.05 < rates.cpu < 0.4 and 0 < rates.memory < 64 << 20
+        assert 0 < rates.throttled <= 1 and rates.throttled_time > 0 and 0 < rates.cpu < 0.4 and 0 < rates.memory < 64 << 20
         assert again[-1] == 0
         client.restart(cid, timeout=0)
         until(lambda: look() and again[-1] == 1, why="the restart was not seen")

@@ -57,5 +57,6 @@ def test_a_slow_model_says_that_it_takes_turns(environ: dict[str, str]) -> None:
         for _ in range(100):
             sleeper = stack.enter_context(subprocess.Popen(["sleep", "1000"]))
             stack.callback(sleeper.kill)
-        last = readings(proctop("-b", "-n", "3", "-d", "0.1", "--model", "ocsvm-rbf", "--format", "json", environ=environ))[-1]
-    assert any("ocsvm-rbf is slow: it scores " in note for note in last["notes"])
+        told = readings(proctop("-b", "-n", "3", "-d", "0.1", "--model", "ocsvm-rbf", "--format", "json", environ=environ))
+    # Not in each: one that comes late, on a busy host, leaves time for all.
+    assert any("ocsvm-rbf is slow: it scores " in note for frame in told for note in frame["notes"])

@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 import alarms
 import scenes
+from frames import REDIS as CACHE
 from moments import FIRST, REDIS, WORKER, Past
 from proctop.engine import Engine
 from proctop.frames import HOST, Frame
@@ -24,10 +25,12 @@ from proctop.settings import Settings
 from proctop.tui import alarming
 from proctop.tui.app import Proctop
 from proctop.tui.screens.events import EventsScreen
+from proctop.tui.screens.groups import GroupsScreen
 from proctop.tui.screens.help import Help
 from proctop.tui.screens.main import MainScreen
 from proctop.tui.screens.vitals import VitalsScreen
 from proctop.tui.widgets.event_list import EventList, EventNote
+from proctop.tui.widgets.group_table import GroupTable
 from proctop.tui.widgets.process_table import ProcessTable
 from scenes import Recorded
 
@@ -70,7 +73,7 @@ async def live(
 
 @asynccontextmanager
 async def recorded(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[int]]:
-    """As a recording shows it: no scores of the host."""
+    """As a recording of before format 1.3 shows it: no scores of the host."""
     frames = [replace(frame, vitals=None) for frame in alarms.session(COUNT)]
     app = scenes.app(Settings(replay="x.proctop"), actions=Recorded(readonly="a recording"), live=False, past=there(frames).load)
     app.deck.speed = 0.0
@@ -242,9 +245,9 @@ async def test_o_writes_the_events_that_are_shown(tmp_path: Path, suffix: str) -
         await pilot.press("enter")
         for _ in range(200):
             await pilot.pause(0.01)
-            if notes(pilot) and "written" in notes(pilot)[-1]:
+            if any("written" in note for note in notes(pilot)):
                 break
-        assert notes(pilot)[-1] == f"3 events written to {file}"
+        assert f"3 events written to {file}" in notes(pilot)  # the last one, or before a new alert
         assert file.stat().st_mode & 0o777 == 0o600
         if suffix == "csv":
             listed = list(csv.DictReader(file.open(newline="")))
@@ -346,3 +349,70 @@ async def test_the_panel_says_what_is_wrong_with_the_host() -> None:
     async with live(size=(160, 40)) as pilot:
         panel = "".join(cell.text for cell in proctop(pilot).main.query_one("#host").lines[3].cells)  # type: ignore[attr-defined]
         assert "host: in 40k/s, usual 1.8–2.1k/s" in panel
+
+
+BOX = ProcKey(0, 1)
+
+
+def boxed(frame: Frame) -> Frame:
+    """With an event of a container as a whole in place of those of processes."""
+    wall = frame.reading.wall
+    event = replace(alarms.cache(LAST - 10, wall, open=True), key=BOX, comm="cache")
+    return replace(frame, alerts=(event,) if wall >= LAST - 10 else ())
+
+
+async def among_groups(pilot: Pilot[int]) -> None:
+    for _ in range(1000):
+        await pilot.pause(0.01)
+        if isinstance(pilot.app.screen, GroupsScreen):
+            return
+    raise AssertionError(f"{pilot.app.screen} is shown")
+
+
+@pytest.mark.parametrize("past", [True, False])
+async def test_enter_on_an_event_of_a_container_goes_to_it_among_the_groups(past: bool) -> None:
+    frames = [boxed(frame) for frame in alarms.session(COUNT)]
+    mark: list[object] = [type("Mark", (), {"wall": LAST - 10, "key": BOX})]
+    app = scenes.app(past=Past(frames, mark).load if past else None)  # type: ignore[arg-type]
+    async with app.run_test(size=(120, 40)) as pilot:
+        for frame in frames:
+            app.show(frame)
+        await pilot.pause()
+        assert any("container cache" in note for note in notes(pilot))
+        await pilot.press("e")
+        assert " cache " in rows(pilot)[1] and " 0 " not in rows(pilot)[1].split("usual")[0]
+        await pilot.press("enter")
+        await among_groups(pilot)
+        assert not past or (app.main.shown is not None and app.main.shown.reading.wall == LAST - 10)
+        screen = app.screen
+        assert isinstance(screen, GroupsScreen) and screen.grouping.by == "container" and not screen.grouping.limits
+        table = screen.query_one(GroupTable)
+        assert table.cursor == (CACHE.id, None) and table.place is not None
+        await pilot.press("escape", "e", "enter")
+        await among_groups(pilot)
+        assert len(app.screen_stack) == 2
+
+
+async def test_a_container_that_a_filter_hides_is_told_of() -> None:
+    frames = [boxed(frame) for frame in alarms.session(COUNT)]
+    app = scenes.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        for frame in frames:
+            app.show(frame)
+        await pilot.press("f4", *"worker", "enter", "e", "enter")
+        await among_groups(pilot)
+        assert app.screen.query_one(GroupTable).place is None and "not among those" in notes(pilot)[-1]
+
+
+async def test_the_way_to_an_event_of_a_container_selects_it_where_groups_are_open() -> None:
+    frames = [boxed(frame) for frame in alarms.session(COUNT)]
+    mark: list[object] = [type("Mark", (), {"wall": LAST - 10, "key": BOX})]
+    app = scenes.app(past=Past(frames, mark).load)  # type: ignore[arg-type]
+    async with app.run_test(size=(120, 40)) as pilot:
+        for frame in frames:
+            app.show(frame)
+        await pilot.press("g", "left_parenthesis")
+        await settle(pilot, LAST - 10)
+        await pilot.pause()
+        assert isinstance(app.screen, GroupsScreen) and app.screen.grouping.by == "container" and len(app.screen_stack) == 2
+        assert app.screen.query_one(GroupTable).cursor == (CACHE.id, None)

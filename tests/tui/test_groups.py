@@ -270,6 +270,21 @@ async def test_users_and_kernel_threads() -> None:
         assert names(pilot) == ["node"] and "user node" in lines(pilot, "#header")[0]
 
 
+async def test_a_click_on_the_mark_of_a_group_shows_and_hides_its_members() -> None:
+    async with running() as pilot:
+        folded = len(lines(pilot))
+        mark = lines(pilot)[1].index("▸")
+        await pilot.click("#groups", offset=(mark, 1))
+        await pilot.pause()
+        assert lines(pilot)[1][mark] == "▾" and lines(pilot)[2][mark + 2] in "├└"
+        await pilot.click("#groups", offset=(mark + 4, 2))  # a member has no mark
+        await pilot.pause()
+        assert lines(pilot)[1][mark] == "▾" and isinstance(pilot.app.screen, GroupsScreen)
+        await pilot.click("#groups", offset=(mark, 1))
+        await pilot.pause()
+        assert lines(pilot)[1][mark] == "▸" and len(lines(pilot)) == folded
+
+
 async def test_a_click_selects_a_double_one_unfolds_and_a_title_sorts() -> None:
     async with running() as pilot:
         await pilot.click("#groups", offset=(30, 3))
@@ -328,7 +343,7 @@ async def test_young_groups_warm_up_and_are_ordered_by_their_members() -> None:
         assert "warming" in lines(pilot)[1] and names(pilot)[:2] == ["worker.py", "redis-server"]
 
 
-async def test_the_past_has_no_own_scores_and_says_so() -> None:
+async def test_a_past_without_own_scores_says_so() -> None:
     there = moments.past(60)
     app = scenes.app(live=False, past=there.load)
     app.deck.speed = 0.0
@@ -336,7 +351,7 @@ async def test_the_past_has_no_own_scores_and_says_so() -> None:
         while app.main.shown is None or app.deck.outlook is None:
             await pilot.pause(0.01)
         await pilot.press("g")
-        assert "own scores only live" in lines(pilot, "#selected")[0]
+        assert "no own scores were seen then" in lines(pilot, "#selected")[0]
         assert lines(pilot)[1].startswith("       – ") and "replay" in lines(pilot, "#header")[0]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
 
 import alarms
 import scenes
+from moments import Past
 from proctop.engine import Engine
 from proctop.frames import HOST
 from proctop.records import ProcKey
@@ -125,3 +127,17 @@ async def test_before_the_first_frame_there_is_nothing() -> None:
         app.show(scenes.frame())
         await pilot.pause()
         assert "not scored" in lines(pilot, "#vitals-said")[0]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_the_past_shows_what_was_seen_or_works_it_out_where_nobody_wrote_it_down(seen: bool) -> None:
+    frames = [frame if seen else replace(frame, vitals=None) for frame in alarms.session()]
+    app = scenes.app(live=False, past=Past(frames, ()).load)
+    app.deck.speed = 0.0
+    async with app.run_test(size=(120, 50)) as pilot:
+        while app.main.shown is None or app.deck.outlook is None:
+            await pilot.pause(0.01)
+        await pilot.press("v")
+        (interrupts,) = [line for line in lines(pilot) if line.startswith("  in ")]
+        assert interrupts.count("/s") == 1 + seen  # the value, and what is usual
+        assert ("not scored" in lines(pilot, "#vitals-said")[0]) != seen

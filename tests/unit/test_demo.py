@@ -58,4 +58,7 @@ def test_both_incidents_are_there_when_they_are_told_of(records: list[Record]) -
         assert max(ranks) <= 2, f"{comm} is among the first three: {ranks}"
     calm = [record for record in records if 60 < record.reading.wall - start < DEBUGGING - 1]
     assert not [record for record in calm if record.seen is not None and record.seen.scores.alerting.any()]
+    alarms = [record.reading.wall for record in records if record.seen is not None and record.seen.scores.alerting.any()]
+    tour = Tour(start)
+    assert not [wall for wall in alarms if wall > tour.begin and tour.told(wall) == tour.told(tour.begin)], "all is said to be well"
     assert Tour(start).begin < start + DEBUGGING < start + DEBUGGING + INCIDENT < start + MINING

@@ -16,6 +16,7 @@ from proctop.records import ProcKey
 from proctop.view import departed as view
 from proctop.view import table, values
 from proctop.view.cells import ASCII, UNICODE, Glyphs
+from proctop.view.copying import copyable
 from proctop.view.query import parse
 from proctop.view.rows import Arranger, ViewState
 
@@ -49,6 +50,16 @@ def test_they_stand_by_rank_and_those_without_one_at_the_end() -> None:
     frame = with_gone(HOST, Gone(90, "cc", rank=2.0), Gone(91, "sh"), Gone(92, "ld", rank=9.0), Gone(93, "as", features=CPU))
     assert names(frame) == ["(ld)", "make", "(cc)", "cron", "init", "(as)", "(sh)"]
     assert names(frame, reverse=True) == ["init", "cron", "(cc)", "make", "(ld)", "(as)", "(sh)"]
+
+
+def test_what_is_known_of_them_can_be_copied() -> None:
+    frame = with_gone(HOST, Gone(90, "cc", rank=2.0, code=-9.0), Gone(91, "sh"))
+    gone = view.frame_of(frame)
+    assert gone is not None
+    key = next(gone.reading.key(i) for i in range(2) if int(gone.reading.pid[i]) == 90)
+    found = dict(copyable(frame, key, [fields.COLUMN["pid"], fields.COLUMN["why"]], "score"))
+    assert found["pid"] == "90" and found["name"] == "cc" and "killed by SIGKILL" in found["why"] and found["why"] in found["row"]
+    assert copyable(frame, ProcKey(4711, 1), [], "score") == []
 
 
 def test_another_column_orders_them_as_all() -> None:

@@ -10,7 +10,7 @@ import pytest
 from proctop.features import brief, derive, ends, still
 from proctop.fields import COUNTER, FEATURE, FEATURES, Kind
 from proctop.frames import Batch
-from proctop.records import Exit, Label, ProcKey, Reading
+from proctop.records import Exit, Gap, Label, ProcKey, Reading
 from traffic import MB, MS, Host
 
 RATES = [i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)]
@@ -233,6 +233,8 @@ def test_another_source_means_other_switches_and_waits_for_one_interval(hints: b
         host.born(pid, threads=1.0 + (pid == 11), utime=MS)
     readings = [host.read(), host.read()]
     host.did(11, vctx=5000, nvctx=300, wait_ns=2e9, run_ns=80e9, utime=5 * MS)  # all threads now, and finer than ticks
+    for pid in (10, 11, 12):
+        host.now(pid, rss=9 * MB)
     host.did(12, vctx=3, run_ns=200 * MS, utime=200 * MS, wchar=4096, minflt=9)
     host.born(13, age=-0.5, vctx=4, run_ns=50 * MS)
     readings.append(replace(host.read(), source="other"))
@@ -240,13 +242,33 @@ def test_another_source_means_other_switches_and_waits_for_one_interval(hints: b
     readings.append(replace(host.read(), source="other"))
     batches = session(*readings)
     change, after = batches[2:]
-    for name in ("vctx", "nvctx", "run_wait", "demand"):
+    for name in ("vctx", "nvctx", "run_wait", "demand", "rss_growth"):
         assert np.isnan([value(change, name, row) for row in range(3)]).all() and value(change, name, 3) >= 0
         assert not np.isnan(after.values[FEATURE[name]]).any()
     assert change.active.tolist() == [False, False, True, True] and [value(change, "idle_s", row) for row in range(4)] == [2, 2, 0, 0]
     assert [value(change, "cpu", row) for row in range(3)] == pytest.approx([0, 0.005, 0.2])
     assert value(change, "wchar", 2) == 4096 and value(change, "minflt", 2) == 9 and value(change, "vctx", 3) == 8
     assert [value(after, "vctx", row) for row in range(4)] == [0, 7, 0, 0] and after.active.tolist() == [False, True, False, False]
+    for before, reading, then, now in zip(readings, readings[1:], batches, batches[1:], strict=False):
+        np.testing.assert_array_equal(still(before, reading, then.values[FEATURE["idle_s"]]), now.values[FEATURE["idle_s"]])
+
+
+def test_a_reading_in_which_no_process_could_be_read_is_no_silence() -> None:
+    host = Host()
+    for pid in (10, 11):
+        host.born(pid)
+    readings = [host.read(), host.read()]
+    failed = Gap("stat", 2, "the kernel's tasks could not be read: Too many open files")
+    readings += [replace(host.read(), gaps=(failed,)) for _ in range(2)]
+    host.did(10, run_ns=900 * MS, vctx=40, wchar=9000)
+    readings.append(host.read())
+    host.did(10, vctx=7)
+    readings.append(replace(host.read(), gaps=(replace(failed, count=1),)))
+    batches = session(*readings)
+    for batch in batches[2:5]:
+        assert np.isnan(batch.dt) and np.isnan([value(batch, name) for name in ("cpu", "vctx", "wchar", "rss_growth")]).all()
+    assert [[value(batch, "idle_s", row) for row in (0, 1)] for batch in batches[2:5]] == [[1, 1], [1, 1], [0, 1]]
+    assert [value(batches[5], "vctx", row) for row in (0, 1)] == [7, 0] and value(batches[5], "idle_s", 1) == 2
     for before, reading, then, now in zip(readings, readings[1:], batches, batches[1:], strict=False):
         np.testing.assert_array_equal(still(before, reading, then.values[FEATURE["idle_s"]]), now.values[FEATURE["idle_s"]])
 

@@ -77,10 +77,12 @@ def test_a_recording_brings_it_back_and_the_player_goes_there(stormy: list[Frame
     shown = player.mark(1)
     assert shown is not None and shown.alerts[0].key == HOST
     assert shown.alerts[0].why[0].text == stormy[int(shown.reading.seq)].alerts[0].why[0].text
-    assert shown.vitals is None and shown.host.vitals is not None
     there = stormy[int(shown.reading.seq)].vitals
-    assert there is not None
-    assert np.array_equal(shown.host.vitals.values, there.values[:-3], equal_nan=True)
+    assert there is not None and shown.vitals is not None and shown.vitals.names == there.names
+    for name in ("values", "low", "high", "rank", "alerting"):
+        assert np.array_equal(getattr(shown.vitals, name), getattr(there, name), equal_nan=True), name
+    assert [reason.text for reason in shown.vitals.why] == [reason.text for reason in there.why]
+    assert (shown.vitals.score, shown.vitals.warming) == (there.score, there.warming)
     player.close()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hosts import Machine, fallen, of
-from proctop import hostwatch
+from proctop import digits, hostwatch
 from proctop.fields import QUANTITIES, QUANTITY, Tail
 from proctop.frames import HostScores
 from proctop.hosttables import COLUMNS, FORMULAS, MOST, OTHERS, PRESSURES
@@ -47,6 +47,8 @@ def test_a_change_without_a_culprit_is_an_alarm_with_its_reason(changes: dict[st
     assert any(first in reason.text for reason in scores[-1].why), [reason.text for reason in scores[-1].why]
     assert all(", usual " in reason.text and reason.against == "own" for reason in scores[-1].why)
     assert 1 <= len(scores[-1].why) <= 3
+    for ends in (scores[-1].low, scores[-1].high):  # as a recording holds them
+        assert np.array_equal(digits.rounded(ends), ends, equal_nan=True) and (ends > 0).any()
 
 
 def test_a_host_that_goes_on_as_ever_is_left_alone() -> None:

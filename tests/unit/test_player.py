@@ -214,7 +214,7 @@ def test_a_growing_recording_is_followed(session: list[Frame], tmp_path: Path) -
 
 
 def test_what_memory_has_forgotten_is_left_for_the_oldest_it_holds(session: list[Frame]) -> None:
-    ring = Ring(budget=20_000)
+    ring = Ring(budget=30_000)
     p = Player(Archive([ring]))
     assert (p.first(), p.last(), p.step(), p.span, p.marks) == (None, None, None, None, ())
     for frame in session[:65]:
@@ -234,7 +234,7 @@ def test_what_memory_has_forgotten_is_left_for_the_oldest_it_holds(session: list
 
 
 def test_a_moment_that_memory_has_forgotten_while_it_was_shown_gives_way_to_the_oldest(session: list[Frame]) -> None:
-    ring = Ring(budget=20_000)
+    ring = Ring(budget=30_000)
     archive = Archive([ring], budget=1)
     for frame in session[:65]:
         ring.write(frame)

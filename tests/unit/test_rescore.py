@@ -18,16 +18,12 @@ from proctop.stream import StreamError, WriteFailed
 from proctop.stream.archive import Archive
 from proctop.stream.ring import Scratch
 from proctop.stream.seen import Record
-from replays import frames_of, lived, recorded, screen, settle
+from replays import frames_of, lived, recorded, screen, settle, watching
 
 
 @pytest.fixture(scope="module")
 def session() -> list[Frame]:
     return frames_of(lived(4, 90))
-
-
-def engine() -> Engine:
-    return Engine(Baseline(budget=3600.0))
 
 
 def scored(came: Iterator[Record], steps: Steps, scratch: Scratch) -> tuple[Player, Rescore]:
@@ -41,7 +37,7 @@ def scored(came: Iterator[Record], steps: Steps, scratch: Scratch) -> tuple[Play
 
 def test_raw_readings_show_what_the_session_would_have_shown(session: list[Frame], tmp_path: Path) -> None:
     archive = Archive.open(recorded(tmp_path / "raw", (frame.reading for frame in session)))
-    player, again = scored(archive.records(), Steps(engine(), anew=False), Scratch(str(tmp_path)))
+    player, again = scored(archive.records(), Steps(watching(), anew=False), Scratch(str(tmp_path)))
     assert again.trouble == ""
     for seen in (session[0], session[61], session[89]):
         assert screen(settle(player, player.at(seen.reading.wall))) == screen(seen)
@@ -71,7 +67,7 @@ def test_it_is_played_while_it_grows(session: list[Frame], tmp_path: Path) -> No
 
     scratch = Scratch(str(tmp_path))
     player = Player(Archive([scratch.volume("again")]))
-    again = Rescore(came(), Steps(engine(), anew=False).step, scratch)
+    again = Rescore(came(), Steps(watching(), anew=False).step, scratch)
     again.start()
     assert player.last() is None
     for count in (3, 70):
@@ -109,7 +105,7 @@ class Full:
 @pytest.mark.parametrize("room", [0, 5])
 def test_a_full_disk_ends_it_with_a_word(session: list[Frame], room: int) -> None:
     tape = Full(room)
-    again = Rescore((Record(frame.reading, None) for frame in session), Steps(engine(), anew=False).step, tape)
+    again = Rescore((Record(frame.reading, None) for frame in session), Steps(watching(), anew=False).step, tape)
     again.run()
     assert again.trouble == "scored no further: temporary file: no space left on device"
     assert tape.closed
@@ -121,7 +117,7 @@ def test_a_recording_that_cannot_be_read_on_ends_it_with_a_word(session: list[Fr
         yield Record(session[0].reading, None)
         raise StreamError("a.proctop: input/output error")
 
-    again = Rescore(broken(), Steps(engine(), anew=False).step, Full(9))
+    again = Rescore(broken(), Steps(watching(), anew=False).step, Full(9))
     again.run()
     assert again.trouble == "scored no further: a.proctop: input/output error"
 

@@ -139,6 +139,7 @@ def test_many_that_do_a_little_more_or_less_are_unusual_together(more: float) ->
     assert (" low: " in first.text) == (more < 1) and "usual" in first.text
     now = float(roll_up(worst, "container").values[FEATURE[first.feature], 0])
     assert first.value == pytest.approx(now, rel=0.15)
+    assert np.array_equal(after, np.round(after, 1), equal_nan=True)  # in tenths, as a recording holds them
 
 
 def test_members_that_come_and_go_are_no_spike() -> None:
@@ -220,6 +221,26 @@ def test_what_the_brief_did_counts_for_their_group() -> None:
         (loud if t >= 150 else quiet).append(engine.step(replace(reading, exits=exits, ended=totals)))
     assert ranks(quiet)[90:].max() < 1.5 < 3 < ranks(loud).max()
     assert float(np.nanmax([frame.scores.rank for frame in loud])) < 1.5  # no process did anything unusual
+
+
+@pytest.mark.filterwarnings("error")
+def test_absurd_totals_of_the_ended_add_up_to_the_largest_number() -> None:
+    """Of two below one parent, of crowds below two, and of them and one that lives: a recording may hold any number."""
+    host, engine = Host(), Engine(Baseline())
+    engine.watch("command")
+    for pid in (10, 11):
+        host.born(pid, "make")
+    host.born(12, "cc")
+    engine.step(host.read())
+    for _ in range(3):
+        host.did(12, wchar=3e38)
+        reading = host.read()
+        start = round((reading.boot - 0.3) * reading.info.ticks)
+        exits = tuple(Exit(ProcKey(1000 + k, start), parent, Label("cc")) for k, parent in enumerate((10, 10, 11)))
+        frame = engine.step(replace(reading, exits=exits, ended=np.full((len(COUNTERS), 3), 3e38)))
+        assert frame.departed is not None
+        most = [values[FEATURE["wchar"]].max() for values in (frame.departed.values, roll_up(frame, "command").values)]
+        assert most == [np.finfo(np.float32).max] * 2
 
 
 @pytest.mark.filterwarnings("error")

@@ -24,6 +24,7 @@ def learned() -> Learned:
     return Learned(
         host="node1",
         boot="b",
+        source="bpf",
         reading=700,
         now=700.0,
         began=30.0,
@@ -68,6 +69,15 @@ def test_what_is_written_is_read() -> None:
         assert np.array_equal(one, two) if isinstance(one, np.ndarray) else one == two, field.name
 
 
+def test_a_file_from_before_the_source_was_noted_is_read() -> None:
+    (length,) = struct.unpack_from("<I", FILE, len(MAGIC))
+    words = json.loads(FILE[HEAD : HEAD + length])
+    assert words.pop("source") == "bpf"
+    text, rest = json.dumps(words).encode(), FILE[HEAD + length :]
+    again = load(MAGIC + struct.pack("<II", len(text), zlib.crc32(text + rest)) + text + rest)
+    assert (again.source, again.host, again.reading) == ("", "node1", 700)
+
+
 def test_nothing_learned_is_a_file_too() -> None:
     none = replace(learned(), cohorts=(), containers=(), met=(), peaks=(), began=None)
     none = replace(
@@ -101,6 +111,7 @@ def test_every_flipped_bit_is_noticed() -> None:
         (forged({"channels": ["cpu"]}), "other features"),
         (forged({"units": [1.0]}), "other features"),
         (forged({"host": 3}), "words are not"),
+        (forged({"source": None}), "words are not"),
         (forged({"reading": -1}), "words are not"),
         (forged({"reading": 1.5}), "words are not"),
         (forged({"reading": True}), "words are not"),

@@ -19,6 +19,7 @@ from proctop.records import CgroupCounters, Exit, HostInfo, Label, ProcKey, Read
 from proctop.stream import Damaged, WriteFailed, frames
 from proctop.stream.codec import MOST_PROCESSES, Decoder, Encoder, Section
 from proctop.stream.frames import Kind
+from proctop.stream.groups import MOST_GROUPINGS, MOST_GROUPS
 from proctop.stream.header import Header
 from proctop.stream.host import MOST_NAMES
 from proctop.stream.numbers import In, Out
@@ -26,6 +27,7 @@ from proctop.stream.packer import Packer
 from proctop.stream.reader import Reader
 from proctop.stream.seen import Record, Seen
 from proctop.stream.summary import MOST_MARKS, Summary, Tally
+from proctop.stream.vitals import MOST_QUANTITIES
 
 INFO = HostInfo("node1", "6.1.0", "boot-1", 4, 100, 4096, 1 << 34, 1.7e9)
 HEADER = Header(INFO, tuple(c.name for c in COUNTERS), "test", True)
@@ -100,6 +102,8 @@ def said(*values: object) -> bytes:
 
 
 NO_RANKS = bytes(8) + body(0, 0)  # two rows of which nothing differs, no unit, no word
+NO_GROUPS = (0, 0, 0)  # nobody alerts, no reasons, no patterns
+NO_VITALS = (0, 0, 10_000, 0, 0)  # nor the host, which is warm and has no score
 RAW = [7, 1, "app", None, 1.7e9, 1.7e9, 1.7e9, 9.5, 0.1, [], True, False]
 HOSTILE = [
     ("NUMBERS", b""),
@@ -156,6 +160,33 @@ HOSTILE = [
     ("CHURN", body([0, 0])),
     ("CHURN", body([0, -1, 0])),
     ("CHURN", b"\xff" * 40),
+    ("GROUPS", b""),
+    ("GROUPS", body(MOST_GROUPINGS + 1, bytes(99))),
+    ("GROUPS", body(1, 9999, 0, *NO_GROUPS)),
+    ("GROUPS", body(1, 0, 1, 1, *NO_GROUPS)),
+    ("GROUPS", body(1, 0, 1, 0, MOST_GROUPS + 1, bytes(99_999))),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [9999], [0], b"\0", *NO_GROUPS)),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [9999], b"\0", *NO_GROUPS)),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [0])),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [0], b"\x80", b"\xf0")),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [0], b"\x80", b"\xf0", 19)),  # ten tenths of a nat, and not how seldom that is
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [0], b"\0", 2, b"\0\0", 0, 0)),
+    ("GROUPS", body(1, 0, 1, 0, 1, [0], [0], [0], b"\0", 0, 1, b"\1", 1, 0)),
+    ("VITALS", b""),
+    ("VITALS", body(0, 0, *NO_VITALS)),
+    ("VITALS", body(1, MOST_QUANTITIES + 1, bytes(9999))),
+    ("VITALS", body(1, 1, [43], [0], 0, b"\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [-2], [0], 0, b"\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [0], [9999], 0, b"\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [-1], [0], [0], [9999], 0, b"\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [0], [0], 1, b"\x80\xf0", 1 << 30, b"\0\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [0], [0], 1, b"\x80\x20\0\0", *NO_VITALS)),
+    ("VITALS", body(1, 1, [0], [0], 0)),
+    ("VITALS", body(1, 1, [0], [0], 0, b"\0", 1, b"\1", 0, 0, 0, 0)),
+    ("VITALS", body(1, 1, [0], [0], 0, b"\0", 0, 1 << 40, 0, 0, 0)),
+    ("VITALS", body(1, 1, [0], [0], 0, b"\0", 0, 99, 1 << 20, 0, 0, 0)),
+    ("VITALS", body(1, 1, [0], [0], 0, b"\0", 0, 0, 10_001, 0, 0)),
+    ("VITALS", body(1, 1, [0], [0], 0, b"\0", 0, 0, 0, 1, b"\1", 1, 0)),
 ]
 
 

@@ -129,6 +129,36 @@ def test_the_golden_file_of_minor_2_reads() -> None:
     assert [noted(Summary.from_bytes(body)) for body in summaries(data)] == expected["summaries"]
 
 
+def test_the_golden_file_of_minor_3_reads() -> None:
+    """With scores of groups and of the host, in two segments; not to be written again once released."""
+    folder = Path(__file__).parent.parent / "data"
+    with Reader(str(folder / "format-1.3.proctop")) as reader:
+        records = list(reader)
+        assert not reader.damage
+    assert [together(r) for r in records] == json.loads((folder / "format-1.3.json").read_text())["together"]
+
+
+def together(r: Record) -> dict[str, Any]:
+    """What came with minor 3."""
+    assert r.seen is not None and r.seen.vitals is not None
+    host = r.seen.vitals
+    columns = zip(host.names, host.low.tolist(), host.high.tolist(), host.rank.tolist(), host.alerting.tolist(), strict=True)
+    groups = {
+        by: [
+            [key, name, f"{rank:.1f}", f"{often:.0f}", alerts, [reason.text for reason in one.why.get(k, ())]]
+            for k, (key, name, rank, often, alerts) in enumerate(
+                zip(one.keys, one.names, one.rank.tolist(), one.per_hour.tolist(), one.alerting.tolist(), strict=True)
+            )
+        ]
+        for by, one in r.seen.groups.items()
+    }
+    return {
+        "host": [[*name, f"{low:.3g}", f"{high:.3g}", f"{rank:.1f}", alerts] for name, low, high, rank, alerts in columns],
+        "score": [f"{host.score:.1f}", f"{host.per_hour:.3g}", f"{host.warming:.4f}", [reason.text for reason in host.why]],
+        "groups": groups,
+    }
+
+
 def more(r: Record) -> dict[str, Any]:
     """What came with minor 2."""
     reading, host = r.reading, r.reading.host

@@ -237,7 +237,7 @@ def test_a_cgroup_tells_limits_throttling_and_pressure() -> None:
     text = "\n".join(said(about.text(LAST, row, 118, Closer("looking …"), (1.0, then))))
     assert "49.0 % of 50.0 % allowed" in text
     assert "in 30.0 % of periods, 0.1s a second; 2447 of 101490 periods since it began" in text
-    assert "467MB of 496MB allowed (94.2 %)" in text and "the kernel killed 1 in it" in text and "written 64.0KB/s" in text
+    assert "467 MB of 496 MB allowed (94.2 %)" in text and "the kernel killed 1 in it" in text and "written 64 KB/s" in text
     assert "some 31.0 %   all 7.8 %" in text and "tasks" in text
     assert "docker.io/library/redis:7.2" in text and "looking …" in text and "systemd 1" in text
     first = "\n".join(said(about.text(LAST, row, 118, Closer("x"), None)))
@@ -297,6 +297,9 @@ def test_hostile_words_in_an_environment_are_drawn_within_their_columns() -> Non
     lines = said(holdings.environment(Environment(values, frozenset()), 78))
     assert all(len(line) <= 78 + 300 for line in lines) and len(lines) > 100
     assert "it has none" in said(holdings.environment(Environment((), frozenset()), 78))[0]
+    assert (
+        said(holdings.environment(Environment((("A", "1"),), frozenset()), 78))[0].strip() == "1 variable, as the process began with them"
+    )
 
 
 def test_the_noisy_threads_come_first() -> None:

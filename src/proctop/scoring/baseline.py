@@ -21,6 +21,7 @@ from proctop.scoring.learning import EXCURSION, EXCURSION_IDLE, EXCURSION_NEW, f
 from proctop.scoring.memory import OLD_NEWS, SETTLED, YOUNG, Memory
 from proctop.scoring.quiet import SLOW_SPAN, sample
 from proctop.scoring.recall import Copy, recall
+from proctop.scoring.seam import hide, learn_anew, pardon
 from proctop.scoring.store import Learned
 from proctop.scoring.tails import FAST, IDLE, LARGEST, LEVELS, RATES, RUN_WAIT, SLOW_FROM, UNITS, WAITS, Steps, bins, steps
 from proctop.scoring.vigil import sleep
@@ -56,6 +57,7 @@ class Baseline:
         self._batch: Batch | None = None
         self._tails = host_tails(self._memory.host)
         self._now = 0.0
+        self._foreign = False
 
     @property
     def warming(self) -> float:
@@ -95,6 +97,7 @@ class Baseline:
         self._batch = batch
         self._memory.reading += not gap and before is not None
         gone = self._memory.follow(batch, before)
+        self._hear(batch.source)
         peaks = self._episodes.step(self._now, self._memory.lives.alert[: self._memory.lives.slots], gone)
         if gap or before is None:
             return self._scores(batch)
@@ -112,13 +115,24 @@ class Baseline:
         scores = self._scores(batch)
         return replace(scores, why=self._why(batch, scores, rows, e, measured, explain))
 
+    def _hear(self, source: str) -> None:
+        """Who tells now: ``_foreign`` while what is known waits for another one, since a screen begins by /proc and goes over."""
+        memory = self._memory
+        other = memory.source not in ("", source)
+        self._foreign = other and memory.reading < memory.awaited
+        if self._foreign:
+            return
+        if other:
+            learn_anew(memory)
+        memory.source = source
+
     def _awake(self, batch: Batch, before: Batch) -> Index:
         """Rows to look at. Those without a history that are only due to be counted are counted here."""
         lives, slots = self._memory.lives, self._memory.slots
         known = batch.prev >= 0
         there = known | batch.born
         moved = batch.active | (batch.values[:RATES] > 0).any(axis=0)
-        if len(before):
+        if len(before) and batch.source == before.source:
             now, then = batch.values[LEVELS].view(np.int32), before.values[LEVELS].view(np.int32)  # as bits: NaN equals NaN
             moved |= known & (now != then.take(batch.prev, axis=1)).any(axis=0)
         due = lives.due[slots] <= self._memory.reading
@@ -142,6 +156,8 @@ class Baseline:
         lives.seen[slots] = self._memory.reading
         n, books = lives.n[slots], lives.book[slots]
         values = np.clip(batch.values[:_SCORED_FEATURES].take(rows, axis=1).T, 0, LARGEST)
+        if self._foreign:
+            hide(values)
         now = values[:, SLOW_FROM]
         missing = np.isnan(now)
         slow = lives.slow[books]
@@ -155,6 +171,8 @@ class Baseline:
         self._tails = host_tails(self._memory.host)
         e = evidence(self._memory, self._tails, slots, mature, step)
         e[:, RUN_WAIT] *= heed(batch.values, rows)
+        if self._memory.reading < self._memory.anew:
+            pardon(e, values)
         score = combine(e)
         lives.lull[slots] = lives.idle[slots] > 0
         lives.idle[slots] = values[:, IDLE]

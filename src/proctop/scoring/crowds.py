@@ -33,18 +33,25 @@ class Crowds:
     """The normal of each crowd, by the names of the parent and its own."""
 
     def __init__(self) -> None:
+        self._source = ""
+        self._forget()
+
+    def _forget(self) -> None:
         self._rows: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._steady = Steadiness(slow=1, few=_FEW, least=_LEAST)
         self._rank: Floats32 = np.zeros(0, dtype=np.float32)
 
     def step(self, batch: Batch, departed: Departed) -> Departed:
         """The same with ranks. ``batch``: of the same reading."""
+        if batch.source != self._source:  # another one tells of more of them, or of fewer
+            self._source = batch.source
+            self._forget()
         parents = _names(batch, departed.ppid)
         keys = [(parent, cohort(label)) for parent, label in zip(parents, departed.labels, strict=True)]
         self._follow(keys)
         row = np.array([self._rows[key] for key in keys], dtype=np.int64)
         now = np.flatnonzero(departed.ago < _NOW)
-        values = np.full((departed.values.shape[0], self._rank.size), np.nan, dtype=np.float32)
+        values = np.full((departed.values.shape[0], self._rank.size), np.nan)  # float64: sums of the largest float32
         values[:, row[now]] = 0
         np.add.at(values.T, row[now], departed.values.T[now])
         values[_FORKS, row[now]] = np.bincount(row[now], departed.count[now], row.max() + 1)[row[now]]

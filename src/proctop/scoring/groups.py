@@ -17,7 +17,7 @@ import numpy as np
 
 from proctop.fields import FEATURE, SCHEMA, SCORED
 from proctop.frames import Batch, Reason, Scores
-from proctop.records import Bools, Floats, Floats32, Ints, Label
+from proctop.records import Bools, Floats, Floats32, Ints, Label, ProcKey
 from proctop.scoring.baseline import Baseline
 from proctop.scoring.explain import words
 from proctop.scoring.steadiness import RATES, Steadiness
@@ -103,6 +103,12 @@ class GroupBaseline:
         status[fits] = scores.status[at]
         why = {i: reasons for i, row in zip(fits.tolist(), at.tolist(), strict=True) if (reasons := self._why(row, end, scores, z))}
         return Scores(out[0], out[1], out[2], alerting, status, why)
+
+    def judge(self, key: str, normal: bool) -> None:
+        """What a group does now is normal, or a true alarm that says nothing about how often false ones come."""
+        if key in self._rows:
+            for row in (ProcKey(int(self._ids[self._rows[key]]), which) for which in (0, 1)):
+                self._detector.accept(row) if normal else self._detector.incident(row)
 
     def _follow(self, groups: Sequence[tuple[str, str]]) -> Ints:
         """Bring the rows up to date; of each its row before, -1 = new."""

@@ -113,8 +113,12 @@ class Kinds:
         np.add.at(self.mass.reshape(-1), cell, counts.weight)
         np.add.at(self.hist.reshape(-1), cell * BINS + counts.bin, counts.weight)
 
+    def rows(self) -> Ints:
+        """Of the histograms in use."""
+        used = np.array([0, *self._members.values()], dtype=np.int64)
+        return (used[:, None] * self._ages + np.arange(self._ages)).reshape(-1)
+
     def fade(self) -> None:
-        used = [0, *self._members.values()]
-        rows = (np.array(used)[:, None] * self._ages + np.arange(self._ages)).reshape(-1)
+        rows = self.rows()
         self.hist[rows] *= np.float32(FADE)
         self.mass[rows] *= np.float32(FADE)

@@ -32,8 +32,9 @@ class Memory:
     """Lives and groups.
 
     ``slots`` int64[n] are the slots of the rows of the last batch, ``reading`` the number of readings so far. Cohorts and the host
-    know the young (row ``2 g``) and the mature (``2 g + 1``) apart. A ``small`` one is for a single process. Without ``news`` no name
-    is ever new.
+    know the young (row ``2 g``) and the mature (``2 g + 1``) apart. ``source`` told what is known, "" = nobody said; until reading
+    ``awaited`` it may still come, and until reading ``anew`` what another one tells differently is only learned. A ``small`` one is for a
+    single process. Without ``news`` no name is ever new.
     """
 
     def __init__(self, *, small: bool = False, news: bool = True) -> None:
@@ -45,6 +46,9 @@ class Memory:
         self.novelty = Novelty() if news else Novelty(limit=0)
         self.arrived: dict[int, Arrival] = {}
         self.reading = 0
+        self.source = ""
+        self.awaited = 0
+        self.anew = 0
         self.past: dict[ProcKey, tuple[int, Floats32, Floats32]] = {}
         """Samples, histograms and slow means of processes that a session before this one knew."""
 

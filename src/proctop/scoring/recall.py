@@ -16,6 +16,9 @@ from proctop.scoring.memory import Memory
 from proctop.scoring.store import Learned
 from proctop.scoring.tails import BINS, CHANNELS, SLOW
 
+AWAITED = 30
+"""Readings that what was kept waits for the source that told it: a screen begins by /proc, and goes over when eBPF is there."""
+
 PIECE = 1000
 """Slots copied at a time: one to two milliseconds."""
 
@@ -53,6 +56,7 @@ class Copy:
         return Learned(
             host=host,
             boot=boot,
+            source=memory.source,
             reading=memory.reading,
             now=now,
             began=calibration.began,
@@ -75,9 +79,11 @@ def recall(memory: Memory, calibration: Calibration, past: Learned, host: str, b
     """Begin with ``past``; returns the seconds that have been watched. ``memory`` is fresh."""
     memory.cohorts.restore([(name, "") for name in past.cohorts], past.cohort_hist)
     memory.containers.restore(past.containers, past.container_hist)
+    memory.source, memory.awaited = past.source, AWAITED
     if host != past.host:
         return 0.0
     memory.reading = past.reading
+    memory.awaited += past.reading
     memory.host.hist[:2] = past.host_hist
     memory.host.mass[:2] = past.host_hist.sum(axis=2)
     memory.novelty.restore(past.met)

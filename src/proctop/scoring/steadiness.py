@@ -49,8 +49,8 @@ class Steadiness:
         self._slow, self._mean, self._var = (np.concatenate([array[kept], nothing]) for array in (self._slow, self._mean, self._var))
         self.unusual = np.concatenate([self.unusual[kept], np.zeros(new, dtype=np.bool_)])
 
-    def step(self, values: Floats32) -> Floats:
-        """float64[g, rates]: standard deviations from the mean, signed, NaN = not known; then learns ``values`` float32[n_features, g]."""
+    def step(self, values: Floats32 | Floats) -> Floats:
+        """float64[g, rates]: standard deviations from the mean, signed, NaN = not known; then learns ``values`` [n_features, g]."""
         y = np.log1p(np.clip(values[RATES].T.astype(np.float64), 0, 1e30) / _UNITS)
         known = ~np.isnan(y)
         self._n += known

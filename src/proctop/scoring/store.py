@@ -2,7 +2,7 @@
 
     magic  8 bytes  "PTBASE" and two digits of the version
     head   uint32 length, uint32 CRC-32 of all that follows, little-endian
-    words  JSON of that length: host, boot id, names, peaks
+    words  JSON of that length: host, boot id, source, names, peaks
     rest   one zlib stream: the arrays of :data:`_ARRAYS`, in that order, without padding
 
 How many rows an array has follows from the words, so nothing inside says how much memory to take.
@@ -45,7 +45,7 @@ class Learned:
     """What is kept of a detector.
 
     Attributes:
-        host, boot: whose it is, and during which boot the processes lived.
+        host, boot: whose it is, and during which boot the processes lived; ``source``: what told it, "" = not known.
         reading: readings so far; ``now``: seconds of them; ``began``: when calibration began, None = not yet.
         peaks: (begin, the largest peaks) of each hour of that time.
         cohorts: names; ``cohort_hist`` float32[2 c, 30, 24], young and mature.
@@ -57,6 +57,7 @@ class Learned:
 
     host: str
     boot: str
+    source: str
     reading: int
     now: float
     began: float | None
@@ -152,12 +153,14 @@ def _words(text: bytes) -> dict[str, Any]:
         words = json.loads(text)
     except (ValueError, RecursionError):
         _refuse("damaged: its words are no JSON")
+    if isinstance(words, dict):
+        words.setdefault("source", "")  # a file from before it was noted
     if not isinstance(words, dict) or not {*_WORDS, "channels", "units", "lives"} <= words.keys():
         _refuse("damaged: words are missing")
     if words["channels"] != _CHANNELS or words["units"] != UNITS.tolist():
         _refuse("of another version of proctop (other features)")
     try:
-        words["host"], words["boot"] = _name(words["host"]), _name(words["boot"])
+        words |= {name: _name(words[name]) for name in ("host", "boot", "source")}
         words["reading"], words["lives"] = _whole(words["reading"]), _whole(words["lives"])
         words["now"] = _number(words["now"])
         words["began"] = None if words["began"] is None else _number(words["began"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAJOR, MINOR = 1, 2
+MAJOR, MINOR = 1, 3
 """Version written. Readers take every minor of their major, older or newer, and refuse a newer major."""
 
 

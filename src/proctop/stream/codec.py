@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from proctop import fields
-from proctop.records import Floats, Gap, Index, Label, Reading, ThreadTable
+from proctop.records import NO_MAPPING, Floats, Gap, Index, Label, Reading, ThreadTable
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns, Keys
+from proctop.stream.groups import GroupsIn, GroupsOut
 from proctop.stream.header import LATEST, Header, text, whole
 from proctop.stream.host import HostRow
 from proctop.stream.lives import Churn, Ended, exits_in, exits_out, waits_in, waits_out
@@ -26,6 +27,7 @@ from proctop.stream.numbers import In, Out
 from proctop.stream.scores import OldScoresIn, ScoresIn, ScoresOut
 from proctop.stream.seen import Record, Said, Seen, accepted_in, accepted_out, departed_in, departed_out, idle_in, idle_out
 from proctop.stream.tables import OldHostIn
+from proctop.stream.vitals import VitalsIn, VitalsOut
 from proctop.stream.words import WordsIn, WordsOut
 
 MOST_PROCESSES = 1 << 17
@@ -64,6 +66,8 @@ class Section(IntEnum):
     CHURN = 18  # births, program starts and ends since they are counted; absent = as before
     ACCEPTED = 19  # which alert events were accepted as normal; absent = none
     DEPARTED = 20  # ranks of the rows of those that ended; absent = none has one
+    GROUPS = 21  # scores of groups; absent = none were watched
+    VITALS = 22  # scores of the host; absent = not scored
 
 
 class Encoder:
@@ -77,6 +81,8 @@ class Encoder:
         self._said = Said()
         self._host = HostRow()
         self._churn = Churn()
+        self._groups = GroupsOut()
+        self._vitals = VitalsOut()
         self._ended = Ended(len(_NAMES))
         self._remarks: list[Any] = []
         self._begun = False
@@ -134,6 +140,12 @@ class Encoder:
                 sections[Section.ACCEPTED] = body
             if seen.departed is not None:
                 sections[Section.DEPARTED] = departed_out(seen.departed)
+            if seen.groups:
+                self._groups.put(out := Out(), self._words, seen.groups)
+                sections[Section.GROUPS] = out.done()
+            if seen.vitals is not None:
+                self._vitals.put(out := Out(), self._words, seen.vitals)
+                sections[Section.VITALS] = out.done()
             if seen.idle is not None and not self._begun:
                 idle_out(out := Out(), seen.idle)
                 sections[Section.IDLE] = out.done()
@@ -177,6 +189,8 @@ class Decoder:
         self._host = HostRow()
         self._old_host = OldHostIn()
         self._churn = Churn()
+        self._groups = GroupsIn()
+        self._vitals = VitalsIn()
         self._ended = Ended(self._m)
         self._remarks: tuple[str, tuple[Gap, ...], tuple[str, ...]] = ("", (), ())
 
@@ -246,7 +260,9 @@ class Decoder:
         if (part := sections.get(Section.ACCEPTED)) is not None:
             alerts = accepted_in(part, alerts)
         departed = departed_in(sections[Section.DEPARTED]) if Section.DEPARTED in sections else None
-        return Seen(replace(scores, notes=notes), warming, alerts, idle, departed)
+        groups = self._groups.take(sections[Section.GROUPS], self._words) if Section.GROUPS in sections else NO_MAPPING
+        vitals = self._vitals.take(sections[Section.VITALS], self._words) if Section.VITALS in sections else None
+        return Seen(replace(scores, notes=notes), warming, alerts, idle, departed, vitals, groups)
 
     def _ordered(self, counters: Floats) -> Floats:
         if self._order is None:

@@ -141,4 +141,8 @@ def _size(record: Record) -> int:
         size += record.reading.ended.nbytes
     if threads is not None:
         size += threads.counters.nbytes + 100 * threads.tid.size
-    return size + (16 * n + 1000 * len(record.seen.scores.why) if record.seen is not None else 0)
+    if record.seen is not None:
+        size += 16 * n + 1000 * len(record.seen.scores.why)
+        size += sum(30 * len(groups.keys) + 1000 * len(groups.why) for groups in record.seen.groups.values())
+        size += 40 * len(record.seen.vitals.names) if record.seen.vitals is not None else 0
+    return size

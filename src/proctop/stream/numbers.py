@@ -18,6 +18,7 @@ Words = NDArray[np.uint64]
 _SEVEN = np.uint64(7)
 _MORE = np.uint64(128)
 _LOW, _TOP, _SEVENTH = np.uint8(127), np.uint8(128), np.uint8(7)
+_ONE, _FAR, _HALF, _LAST = np.uint64(1), np.uint64(15), np.uint8(4), np.uint8(15)
 _BYTE = [bytes((value,)) for value in range(256)]
 _NOTHING = np.zeros(0, np.int64)
 MAX_PLANES = 10  # 70 bits hold any uint64
@@ -72,6 +73,17 @@ class Out:
         """int64[n]; n is not written."""
         self.words(zigzag(values))
 
+    def changes(self, values: Ints) -> None:
+        """int64[n], most of them 0, few of them far from it: a bit for each, half a byte for each other; n is not written."""
+        other = values != 0
+        self._parts.append(np.packbits(other).tobytes())
+        if other.any():
+            words = zigzag(values[other]) - _ONE
+            halves = np.zeros((words.size + 1) // 2 * 2, np.uint8)
+            halves[: words.size] = np.minimum(words, _FAR)
+            self._parts.append((halves[::2] << _HALF | halves[1::2]).tobytes())
+            self.words(words[words >= _FAR] - _FAR)
+
     def rising(self, values: Ints) -> None:
         """int64[n], strictly rising from 0 or more; n is written."""
         self.number(values.size)
@@ -123,6 +135,8 @@ class In:
 
     def words(self, count: int) -> Words:
         """uint64[count]."""
+        if not count:
+            return np.zeros(0, np.uint64)
         if count > self.left():
             raise Damaged("more numbers than bytes")
         data = np.frombuffer(self.raw(count), np.uint8)
@@ -140,6 +154,19 @@ class In:
 
     def integers(self, count: int) -> Ints:
         return unzigzag(self.words(count))
+
+    def changes(self, count: int) -> Ints:
+        """int64[count]."""
+        where = np.unpackbits(np.frombuffer(self.raw((count + 7) // 8), np.uint8), count=count).nonzero()[0]
+        if not where.size:
+            return np.zeros(count, np.int64)
+        packed = np.frombuffer(self.raw((where.size + 1) // 2), np.uint8)
+        words = np.stack((packed >> _HALF, packed & _LAST), axis=1).ravel()[: where.size].astype(np.uint64)
+        far = (words == _FAR).nonzero()[0]
+        words[far] += self.words(far.size)
+        values = np.zeros(count, np.int64)
+        values[where] = unzigzag(words + _ONE)
+        return values
 
     def rising(self, below: int) -> Ints:
         """int64[n], strictly rising, all in 0 … below - 1."""

@@ -56,7 +56,8 @@ class Packer:
         if isinstance(what, Frame):
             gone = what.departed
             ranks = gone.rank if gone is not None and not np.isnan(gone.rank).all() else None
-            reading, seen = what.reading, Seen(what.scores, what.warming, what.alerts, what.batch.values[_IDLE], ranks)
+            reading = what.reading
+            seen = Seen(what.scores, what.warming, what.alerts, what.batch.values[_IDLE], ranks, what.vitals, what.groups)
         else:
             reading, seen = what, None
         data = b""

@@ -51,6 +51,10 @@ class ReasonsOut:
         self._alike: dict[tuple[str, str, str], list[Pattern]] = {}
 
     def put(self, out: Out, words: WordsOut, why: Why) -> None:
+        if not why:
+            out.number(0)  # rows
+            out.number(0)  # patterns
+            return
         rows = sorted(why)
         known = len(self._patterns)
         used: list[int] = []
@@ -135,6 +139,8 @@ class ReasonsIn:
             text, feature, against = (words.string(data.number(1 << 32)) for _ in range(3))
             told = (data.number(1 << 16), data.number(1 << 16), data.number(1 << 16))
             self._patterns.append(Pattern(text[:_LONGEST], feature, against, told))
+        if not rows:
+            return {}
         used = data.words(int(counts.sum()))
         if used.size and int(used.max()) >= len(self._patterns):
             raise Damaged("a number names nothing")

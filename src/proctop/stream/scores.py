@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from proctop.frames import Reason, Scores, Status
-from proctop.records import Bools, Floats, Floats32, Index
+from proctop.records import Bools, Floats, Floats32, Index, Ints
 from proctop.sanitize import clean
 from proctop.stream import Damaged
 from proctop.stream.columns import Columns
@@ -43,7 +43,7 @@ class ScoresOut:
         self._reasons = ReasonsOut()
 
     def put(self, out: Out, words: WordsOut, scores: Scores, take: Index | None) -> None:
-        rank, alert = _tenths(scores.rank), _tenths(scores.alert)
+        rank, alert = _rounded(scores.rank), _rounded(scores.alert)
         rows = np.empty((5, rank.size))
         line, rows[2] = _often(scores.per_hour.astype(np.float64), alert, rank >= NOTABLE)
         rows[0], rows[1], rows[3], rows[4] = rank, alert, scores.alerting, scores.status
@@ -91,9 +91,20 @@ def _levels(status: Floats) -> np.ndarray[Any, np.dtype[np.int8]]:
 _STATUS = np.array([status.value for status in Status], np.float64)
 
 
-def _tenths(scores: Floats32) -> Floats:
-    tenths: Floats = np.rint(scores.astype(np.float64) * 10.0) / 10.0
-    return tenths
+def _rounded(scores: Floats32) -> Floats:
+    rounded: Floats = np.rint(scores.astype(np.float64) * 10.0) / 10.0
+    return rounded
+
+
+def tenths(scores: Floats32) -> Ints:
+    """int64[n]: scores in tenths, -1 = NaN."""
+    return np.where(scores >= 0, np.rint(np.minimum(scores, _EXTREME).astype(np.float64) * 10.0), -1.0).astype(np.int64)
+
+
+def of_tenths(numbers: Ints) -> Floats32:
+    """The way back."""
+    scores: Floats32 = np.where(numbers < 0, np.nan, np.minimum(numbers, 10.0 * _EXTREME) / 10.0).astype(np.float32)
+    return scores
 
 
 def _often(x: Floats, alert: Floats, told: Bools) -> tuple[tuple[float, float], Floats]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from proctop.frames import AlertEvent, Scores
-from proctop.records import Container, Floats32, ProcKey, Reading
+from proctop.frames import AlertEvent, GroupScores, HostScores, Scores
+from proctop.records import NO_MAPPING, Container, Floats32, ProcKey, Reading
 from proctop.stream import Damaged
 from proctop.stream.header import text, time, whole
 from proctop.stream.numbers import In, Out
@@ -36,6 +37,8 @@ class Seen:
             what :func:`proctop.features.first` needs to enter a session there.
         departed: float32[m], ranks of the departed in the order of their rows; None = none of them had one. All else of them follows from
             the readings.
+        vitals: of the host, but for its ``values``, which follow from the counters; None = they were not scored.
+        groups: those that were scored, by what their members share.
     """
 
     scores: Scores
@@ -43,6 +46,8 @@ class Seen:
     alerts: tuple[AlertEvent, ...]
     idle: Floats32 | None
     departed: Floats32 | None = None
+    vitals: HostScores | None = None
+    groups: Mapping[str, GroupScores] = field(default_factory=lambda: NO_MAPPING)
 
 
 @dataclass(frozen=True, slots=True)

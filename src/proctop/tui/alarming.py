@@ -8,7 +8,7 @@ import time
 from textual.driver import Driver
 from textual.timer import Timer
 
-from proctop.frames import HOST, AlertEvent, Frame
+from proctop.frames import HOST, AlertEvent, Frame, is_container
 from proctop.records import ProcKey
 from proctop.settings import Settings
 from proctop.tui.acting import Acting
@@ -100,7 +100,7 @@ class Alarming(Acting):
 
     def judge(self, key: ProcKey, normal: bool) -> None:
         """Tell the detector of a culprit, or of the host, that what it does now is normal, or that it is an incident."""
-        who = "the host" if key == HOST else f"pid {key.pid}"
+        who = "the host" if key == HOST else "the container" if is_container(key) else f"pid {key.pid}"
         if self.deck.past or self.engine is None:
             self.tell("the past cannot be judged" + (": } returns to now" if self.deck.live else ""), failed=True)
         elif normal:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proctop.frames import HOST, AlertEvent
+from proctop.frames import HOST, AlertEvent, is_container
 from proctop.records import Container, ProcKey
 from proctop.view.cells import Cell, Glyphs, Line, fit, line
 from proctop.view.units import duration, moment, percent
@@ -57,6 +57,11 @@ class Event:
         return self.key == HOST
 
     @property
+    def pid(self) -> str:
+        """Of a process; "" = it is no process's."""
+        return str(self.key.pid) if self.key.pid else ""
+
+    @property
     def going(self) -> bool:
         return self.whole is not None and self.whole.open
 
@@ -98,6 +103,10 @@ class Chronicle:
             del self._events[name]
         return new[::-1]
 
+    def box(self, key: ProcKey) -> str:
+        """The id of the container that had the last event of this key as a whole, "" = none."""
+        return next((event.box for event in reversed(self._events.values()) if event.key == key), "")
+
     def events(self, marks: Sequence[Mark] = ()) -> list[Event]:
         """All of them and, where the past is at hand, the latest of those that it tells of."""
         if self._marks is not marks:
@@ -124,7 +133,7 @@ class Listing:
 
 
 def _holds(event: Event, words: Sequence[str]) -> bool:
-    said = " ".join((event.comm, event.container, event.text, event.state, str(event.key.pid))).casefold()
+    said = " ".join((event.comm, event.container, event.text, event.state, event.pid)).casefold()
     return all(word in said for word in words)
 
 
@@ -158,7 +167,7 @@ def row(event: Event, now: float, total: int, glyphs: Glyphs, *, chosen: bool) -
         "lasted": lasted if event.going else lasted + " ",
         "score": percent(event.score, 5),
         "state": event.state or "-",
-        "pid": "" if event.host else str(event.key.pid),
+        "pid": event.pid,
         "name": event.comm,
         "container": event.container,
     }
@@ -176,7 +185,8 @@ def row(event: Event, now: float, total: int, glyphs: Glyphs, *, chosen: bool) -
 
 def sentences(event: Event, now: float) -> list[str]:
     """What there is to say of one event beside its row, a line each."""
-    who = "the host" if event.host else f"{event.comm} pid {event.key.pid}" + (f" in {event.container}" if event.container else "")
+    where = f" in {event.container}" if event.container and event.pid else ""
+    who = "the host" if event.host else f"{called(event.comm, event.key, 'pid ')}{where}"
     whole = event.whole
     if whole is None:
         return [f"{who}, from {moment(event.start, now, 8)}", event.text or "no single reason"]
@@ -184,6 +194,11 @@ def sentences(event: Event, now: float) -> list[str]:
     worst = f", worst at {moment(whole.peak, now, 8)}" if whole.peak > whole.start else ""
     rare = f", by chance {often(whole.per_hour)}" if whole.per_hour == whole.per_hour else ""
     return [when + worst + rare, *([reason.text for reason in whole.why] or ["no single reason"])]
+
+
+def called(comm: str, key: ProcKey, before: str = "") -> str:
+    """A process by name and pid, with something ``before`` that; a container as a whole by its title."""
+    return f"container {comm}" if is_container(key) else f"{comm} {before}{key.pid}"
 
 
 def often(hourly: float) -> str:
@@ -197,7 +212,7 @@ def often(hourly: float) -> str:
 
 def news(event: AlertEvent) -> str:
     """A new event in one line: name, pid, the first reason."""
-    who = event.comm if event.key == HOST else f"{event.comm} {event.key.pid}"
+    who = event.comm if event.key == HOST else called(event.comm, event.key)
     return f"{who}: {event.why[0].text}" if event.why else f"{who}: unusual"
 
 

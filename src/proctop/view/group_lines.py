@@ -49,7 +49,7 @@ BOXES = (
     _column("n", "N", 4, 13, "processes"),
     _column("cpu", "CPU%", 6, 0, "cpu of its cgroup, percent of one core, processes that have ended included"),
     _column("cpu_limit", "CPUMAX", 6, 6, "its limit, percent of one core; – where there is none"),
-    _column("throttled", "THROT%", 6, 2, "share of the periods of that limit in which it had used it up"),
+    _column("throttled", "THROT%", 6, 2, "share of the periods of that limit in which it had used it up and was throttled"),
     _column("throttled_time", "THRT%", 6, 15, "time that it was held back for that, percent, summed over cpus"),
     _column("restarts", "RST", 3, 5, "starts seen after the first, of this name, in the moments that were shown"),
     _column("oom_kills", "OOM", 4, 4, "processes killed for want of memory since the container was started"),
@@ -128,7 +128,7 @@ def selected(groups: Groups, grouping: Grouping, place: int | None, *, past: boo
         past: the moment shown is not now.
     """
     count = len(groups)
-    hint = "" if groups.scored else "own scores only live  " if past else "own scores begin with the next reading  "
+    hint = "" if groups.scored else "no own scores were seen then  " if past else "own scores begin with the next reading  "
     where = [
         Cell(hint, "soft"),
         Cell(f" {place + 1}/{count} " if place is not None else f" {count} {'row' if count == 1 else 'rows'} ", "soft"),

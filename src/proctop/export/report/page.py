@@ -16,7 +16,7 @@ from proctop.export.report.timeline import Bins, Timeline
 from proctop.export.report.times import Times
 from proctop.export.report.usage import Totals, Usage
 from proctop.export.report.words import esc, name, plural
-from proctop.frames import HOST, Frame
+from proctop.frames import Frame
 from proctop.records import HostInfo
 
 _FIRST = 10
@@ -87,7 +87,7 @@ def _story(episodes: Episodes, times: Times) -> str:
         return "Nothing stood out: no process alerted."
     number, worst = _highest(episodes)[0]
     event = worst.event
-    where = f" in {name(event.container.title)}" if event.container else ""
+    where = f" in {name(event.container.title)}" if event.container and event.key.pid else ""
     why = f". {esc(words.sentence(event.why[0]))}" if event.why else "."
     found = plural(episodes.count, "anomaly", "anomalies")
     who = f'<a href="#a{number}">{name(event.comm)}</a> ({words.whose(event.key)})'
@@ -155,6 +155,6 @@ def _line(number: int, episode: Episode, times: Times) -> tuple[str, ...]:
     event = episode.event
     box = f" in {name(event.container.title)}" if event.container else ""
     lasted = f" for {words.lasting(event.end - event.start)}" if event.end > event.start else ""
-    who = f"{name(event.comm)}{f' {event.key.pid}' * (event.key != HOST)}{box}"
+    who = f"{name(event.comm)}{f' {event.key.pid}{box}' * (event.key.pid > 0)}"
     why = esc("; ".join(reason.text for reason in event.why))
     return f'<span id="a{number}" class="soft">{number}</span>', who, words.number(event.score), f"{times.stamp(event.start)}{lasted}", why

@@ -83,7 +83,7 @@ def sentence(reason: Reason) -> str:
 
 def whose(key: ProcKey) -> str:
     """Whose an anomaly is, beside its name."""
-    return "as a whole" if key == HOST else f"pid {key.pid}"
+    return f"pid {key.pid}" if key.pid else "as a whole" if key == HOST else "container as a whole"
 
 
 def heading(feature: str) -> str:

@@ -59,9 +59,11 @@ class GroupsScreen(Overlay[Grouping]):
         Binding("f10", "app.quit", "quit", key_display="F10", id="groups_quit"),
     ]
 
-    def __init__(self, grouping: Grouping) -> None:
+    def __init__(self, grouping: Grouping, box: str = "") -> None:
+        """``box``: the id of a container to be selected."""
         super().__init__()
         self.grouping = grouping
+        self._box = box
         self._arranger = GroupArranger()
         self._groups: Groups | None = None
         self._frame: Frame | None = None
@@ -86,7 +88,16 @@ class GroupsScreen(Overlay[Grouping]):
     def on_mount(self) -> None:
         self._frame = self.proctop.main.shown
         self._ask(self.grouping)
+        if self._box:
+            self.choose(self._box)
         self.proctop.main.show_mode()
+
+    def choose(self, box: str) -> None:
+        """Select a container, by its id."""
+        self._look(by="container", limits=False)
+        self._table.select((box, None))
+        if self._table.place is None:
+            self.proctop.tell("that container is not among those that are shown")
 
     def on_screen_resume(self) -> None:
         """A menu may have changed what the main screen shows."""
@@ -278,7 +289,6 @@ class GroupsScreen(Overlay[Grouping]):
             self._seek(1, from_here=True)
 
     def on_prompt_closed(self, message: Prompt.Closed) -> None:
-        self._table.focus()
         if message.purpose == "filter":
             self._filter(message.text if message.kept else "")
         elif not message.kept:

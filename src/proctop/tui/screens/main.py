@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from proctop.frames import is_container
 from proctop.records import ProcKey
 from proctop.tui.keys import MAIN
 from proctop.tui.messages import Moved, Opened, SortBy, Sought
@@ -47,7 +48,7 @@ class MainScreen(Arranging):
             moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)"), (")", "Anomaly", "app.mark(1)"), ("b", "Time", "go")]
             return [told, held, *undo, *why, *moves, ("x", "Faster", "app.change_speed(1)"), *more, *find, *view, leave]
         changing = [("F9", "Signal", "signal"), ("F7", "Nice-", "renice(-1)"), ("F8", "Nice+", "renice(1)")] * (not self.proctop.readonly)
-        judging = [("a", "Normal", "accept"), ("y", "Copy", "copy")]
+        judging = [("a", "Accept", "accept"), ("y", "Copy", "copy")]
         back = [("[", "Back", "app.step(-1)")] if deck.travels else []
         if picked:
             return [told, *undo, *why, *changing[:1], *judging, *find, *view, *changing[1:], held, *more, *back, leave]
@@ -55,8 +56,7 @@ class MainScreen(Arranging):
 
     # messages
 
-    def on_moved(self, message: Moved) -> None:
-        super().on_moved(message)
+    def on_moved(self, message: Moved) -> None:  # besides what the board does
         self._footer.set_keys(self._keys())
 
     def on_opened(self, message: Opened) -> None:
@@ -102,7 +102,7 @@ class MainScreen(Arranging):
             remarks = [
                 *reading.notes,
                 *self.shown.scores.notes,
-                *(f"{gap.field}: {gap.reason} ({gap.count} processes)" for gap in reading.gaps),
+                *(f"{gap.field}: {gap.reason} ({gap.count} process{'es' * (gap.count != 1)})" for gap in reading.gaps),
             ]
         self.app.push_screen(Help(topics(remarks, self.offers, self.proctop.keymap, here)))
 
@@ -112,8 +112,21 @@ class MainScreen(Arranging):
     def action_containers(self) -> None:
         self._open_groups(replace(self._grouping, limits=True))
 
-    def _open_groups(self, grouping: Grouping) -> None:
-        self.app.push_screen(GroupsScreen(grouping), self._grouped)
+    def choose(self, key: ProcKey) -> None:
+        """Also a container, whose anomaly as a whole was gone to: among the groups."""
+        if not is_container(key):
+            super().choose(key)
+            return
+        alerts = self.shown.alerts if self.shown is not None else ()
+        box = next((event.box for event in alerts if event.key == key), "") or self.proctop.chronicle.box(key)
+        for screen in self.app.screen_stack:
+            if isinstance(screen, GroupsScreen):
+                screen.choose(box)
+                return
+        self._open_groups(replace(self._grouping, by="container", limits=False), box)
+
+    def _open_groups(self, grouping: Grouping, box: str = "") -> None:
+        self.app.push_screen(GroupsScreen(grouping, box), self._grouped)
 
     def _grouped(self, grouping: Grouping | None) -> None:
         """What was asked for last is where the next look begins."""
@@ -188,18 +201,12 @@ class MainScreen(Arranging):
     # processes
 
     def action_renice(self, delta: int) -> None:
-        key, frame = self._table.cursor, self.shown
-        if self.refuses(self.proctop.actions.refused) or key is None or frame is None or self._table.exited:
-            return
-        if ended := departed.ending(frame, key):
-            self.proctop.tell(": ".join(ended), failed=True)
-        else:
+        if not self.refuses(self.proctop.actions.refused) and (key := self._picked()) is not None:
             self.proctop.renice(key, delta)
 
     def action_signal(self) -> None:
-        key, frame = self._table.cursor, self.shown
-        if not self.refuses(self.proctop.actions.refused) and key is not None and frame is not None and not self._table.exited:
-            self.proctop.ask_signal(key, frame)
+        if not self.refuses(self.proctop.actions.refused) and (key := self._picked()) is not None and self.shown is not None:
+            self.proctop.ask_signal(key, self.shown)
 
     def action_accept(self) -> None:
         if not self.refuses("") and (key := self._judged()) is not None:
@@ -209,15 +216,27 @@ class MainScreen(Arranging):
         if not self.refuses("") and (key := self._judged()) is not None and self.shown is not None:
             self.proctop.mark_incident(key, self.shown)
 
-    def _judged(self) -> ProcKey | None:
-        """The selected process, if it is still there."""
+    def _picked(self) -> ProcKey | None:
+        """The selected process or thread, if it is still there. Says so where it is not."""
         key, frame = self._table.cursor, self.shown
+        if key is None or frame is None:
+            self.proctop.tell("select a process first", failed=True)
+        elif ended := departed.ending(frame, key):
+            self.proctop.tell(": ".join(ended), failed=True)
+        elif self._table.exited:
+            self.proctop.tell(f"pid {key.pid}: {self._table.absence}", failed=True)
+        else:
+            return key
+        return None
+
+    def _judged(self) -> ProcKey | None:
+        """The selected process; a thread is none."""
+        key, frame = self._picked(), self.shown
         row = table.row_of(frame, key) if key is not None and frame is not None else None
-        if row is None or row < 0:
-            ended = departed.ending(frame, key) if key is not None and frame is not None else None
-            self.proctop.tell(": ".join(ended) if ended else "select a process first", failed=True)
-            return None
-        return key
+        if key is None or (row is not None and row >= 0):
+            return key
+        self.proctop.tell("threads are not judged: select their process", failed=True)
+        return None
 
     def refuses(self, why: str) -> bool:
         """Whether nothing is done to processes now: ``why``, or because they are those of the past. Says so."""
