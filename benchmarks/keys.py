@@ -3,7 +3,7 @@
     python -m benchmarks.keys --processes 10000 --rounds 10
 
 Every round opens each screen, presses keys there at random moments and goes back. A key within a screen has its answer where the cursor's
-line moves or, on a page, where other words stand: a refresh that comes between is none, and a key that waits for one waits in the figures, too.
+line moves or, on a page, where other words stand: a refresh that comes between is none, and a key that waits for it waits here, too.
 """
 
 from __future__ import annotations
