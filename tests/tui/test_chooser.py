@@ -97,6 +97,8 @@ async def test_a_click_ticks() -> None:
     async with choosing() as pilot:
         await pilot.click(Columns, offset=(3, 1))
         assert "history" not in columns(pilot)
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Chooser), "and leaves the chooser open"
 
 
 async def test_layouts_are_saved_and_loaded_with_sort_and_theme(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 import moments
 import scenes
@@ -21,6 +22,7 @@ from proctop.tui.app import Proctop
 from proctop.tui.comfort import MOST, clean, through, unseen
 from proctop.tui.screens.menus import Choice
 from proctop.tui.tour import BEGIN, DEBUGGING, LENGTH, MINING, Tour
+from proctop.tui.widgets.bars import Notice
 from proctop.tui.widgets.hints import Hint
 from proctop.tui.widgets.process_table import ProcessTable
 from proctop.view.copying import copyable
@@ -220,6 +222,35 @@ async def test_m_without_a_terminal_of_ours_does_nothing() -> None:
         assert app.screen is app.main and app.main.query_one(ProcessTable).has_focus
 
 
+# announcements
+
+
+async def test_an_announcement_ends_with_the_screen_and_shows_a_long_name_in_whole() -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        app.show(scenes.frame())
+        name = "/srv/" + "x" * 52
+        app.tell(f"recording to {name}")
+        while not app.screen.query(Toast) or not app.screen.query_one(Toast).region:
+            await pilot.pause(0.01)
+        region = app.screen.query_one(Toast).region
+        assert region.right == 120
+        shown = ["".join(segment.text for segment in strip)[region.x + 1 :].strip() for strip in app.screen._compositor.render_strips()]
+        assert "".join(shown[region.y : region.bottom]) == f"recording to{name}"
+
+
+# the palette
+
+
+async def test_the_palette_begins_with_the_line_that_is_typed_in() -> None:
+    app = scenes.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(scenes.frame())
+        await pilot.press("ctrl+p")
+        (title,) = app.screen.query_one("#choice-title", Notice).lines
+        assert title.cells[0].text == " do: " and title.cells[1].text == "_"
+
+
 # themes
 
 
@@ -246,6 +277,6 @@ async def test_a_theme_is_seen_before_it_is_chosen() -> None:
         assert app.theme == seen and app.main.state.tree
 
 
-@pytest.mark.parametrize("name", ["comfort", "keys", "keymap", "screens.help"])
+@pytest.mark.parametrize("name", ["comfort", "keys", "keymap", "screens.help", "tongue"])
 def test_examples(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"proctop.tui.{name}")).failed == 0

@@ -136,7 +136,7 @@ async def test_the_environment_is_read_on_request_only_and_forgotten() -> None:
     async with opened(stories.REDIS, app) as (pilot, screen):
         await pilot.press("enter", "5", "r")
         await pilot.pause(0.05)
-        assert asked == [] and "hold" in text(screen) and "/data" not in text(screen)
+        assert asked == [] and "hold" in text(screen) and "/data" not in text(screen) and "Enter Read" in footer(screen)
         await pilot.press("enter")
         await pilot.pause(0.05)
         assert asked == [stories.REDIS] and "REDIS_PASSWORD" in text(screen) and "***" in text(screen)
@@ -299,6 +299,7 @@ async def test_time_keys_move_it_and_space_holds() -> None:
             await pilot.pause(0.01)
         assert screen.following.portrait(screen.following.row or 0).course.wall[-1] == screen.following.frame.reading.wall
         assert "told of now only" in (await on(pilot, screen, "3")) and "told of now only" in (await on(pilot, screen, "5"))
+        assert not any(word in footer(screen) for word in ("Signal", "Accept", "Incident"))
         await pilot.press("right_curly_bracket", "1")
         assert app.deck.now
         await pilot.press("space")
@@ -343,7 +344,7 @@ async def test_a_recording_tells_what_was_recorded() -> None:
         assert isinstance(screen, ProcessDetail)
         await come(pilot, screen, 100)
         assert "Writes 38 MB/s" in text(screen) and "23:15:36" in text(screen)
-        assert "told of now only: another host or a recording tells no more" in await on(pilot, screen, "3")
+        assert "told of now only: a recording tells no more" in await on(pilot, screen, "3")
         assert "told of now only" in await on(pilot, screen, "5")
         await pilot.press("enter")
         assert "told of now only" in text(screen)
@@ -365,8 +366,16 @@ async def test_a_process_that_ends_stays_with_what_was_known_of_it() -> None:
         assert "now" not in next(line for line in text(screen).splitlines() if ":" in line and "max of" in line)
         assert "the process: exited" in await on(pilot, screen, "3") and "the process: exited" in await on(pilot, screen, "4")
         assert "node /srv" in await on(pilot, screen, "2")
+        assert not any(word in footer(screen) for word in ("Signal", "Accept", "Incident"))
         await pilot.press("f9", "a", "i")
-        assert app.screen is screen
+        assert app.screen is screen and [note.message for note in app._notifications][-3:] == ["pid 2311: exited"] * 3
+
+
+async def test_what_another_host_does_not_tell_is_said_in_whole_at_any_width() -> None:
+    async with opened(app=scenes.app(Settings(host="web1")), size=(60, 20)) as (pilot, screen):
+        assert "told of this host only: another host tells no more" in await on(pilot, screen, "3")
+        said = [line for line in (await on(pilot, screen, "4")).splitlines() if line.strip()]
+        assert "another host tells no more; its threads were not recorded at this moment" in " ".join(line.strip() for line in said)
 
 
 async def test_a_signal_and_verdicts_are_given_from_here() -> None:
@@ -378,7 +387,7 @@ async def test_a_signal_and_verdicts_are_given_from_here() -> None:
         assert [(what, key) for what, key, *_ in actions.done] == [("signal", stories.WORKER)]
     async with opened(app=scenes.app(actions=Recorded(readonly="read-only"))) as (pilot, screen):
         await pilot.press("f9")
-        assert pilot.app.screen is screen
+        assert pilot.app.screen is screen and "Signal" not in footer(screen) and "Accept" in footer(screen)
 
 
 async def test_a_thread_is_told_to_have_none() -> None:

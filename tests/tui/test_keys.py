@@ -173,6 +173,27 @@ async def test_search_is_incremental_and_goes_on() -> None:
         assert main(pilot).state.sort == "pid"
 
 
+async def test_a_number_is_a_pid_first_and_found_while_it_is_typed() -> None:
+    async with running() as pilot:
+        await pilot.press("slash", "1")
+        assert pids(pilot)[the_table(pilot).place or 0] == 1  # and not 1841, which stands above it
+        await pilot.press("8")
+        assert the_table(pilot).cursor == WORKER
+        assert "nothing" not in lines(pilot, "#prompt-hint")[0]
+        await pilot.press(*"9999999999999999999999")
+        assert the_table(pilot).cursor == WORKER
+
+
+async def test_an_error_that_points_late_is_not_shown_over_what_was_said_since() -> None:
+    async with running() as pilot:
+        await pilot.press("slash")
+        prompt = main(pilot)._prompt
+        prompt.hint("nothing holds it", 0)
+        prompt.hint("all is well")
+        await pilot.pause()
+        assert lines(pilot, "#prompt-hint")[0].strip() == "all is well"
+
+
 async def test_leaving_a_search_returns_to_where_it_began() -> None:
     async with running() as pilot:
         await pilot.press("down", "f3", *"cron")
@@ -446,7 +467,7 @@ async def test_a_page_takes_a_frame_before_its_widgets_are_there() -> None:
         pilot.app.push_screen(page)
         page.show(shown, NOW)
         await pilot.press("2")
-        assert any("a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
+        assert any("another host tells no more" in cell.text for cells in page.text(80) for cell in cells)
 
 
 async def test_a_process_of_another_host_is_not_looked_for_here() -> None:
@@ -454,7 +475,30 @@ async def test_a_process_of_another_host_is_not_looked_for_here() -> None:
         await pilot.press("down", "enter", "2")
         page = pilot.app.screen
         assert isinstance(page, ProcessDetail)
-        assert any("another host or a recording tells no more" in cell.text for cells in page.text(80) for cell in cells)
+        assert any("another host tells no more" in cell.text for cells in page.text(80) for cell in cells)
+
+
+@pytest.mark.parametrize("key", ["f9", "f7", "f8", "a", "i", "y"])
+async def test_a_key_for_a_process_says_that_none_is_selected(key: str) -> None:
+    actions = Recorded()
+    async with running(scenes.app(actions=actions)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        assert [n.message for n in pilot.app._notifications] == ["select a process first"]
+        assert pilot.app.screen is main(pilot) and not actions.done
+
+
+@pytest.mark.parametrize("key", ["f9", "f7", "a", "i"])
+async def test_a_key_for_a_process_that_has_ended_says_that_it_has(key: str) -> None:
+    actions = Recorded()
+    async with running(scenes.app(actions=actions)) as pilot:
+        await pilot.press("down")
+        pilot.app.show(scenes.without(1841, tick=200))  # type: ignore[attr-defined]
+        await pilot.press(key)
+        await pilot.pause()
+        (said,) = [n.message for n in pilot.app._notifications]
+        assert said.startswith("pid 1841: ") and "exited" in said
+        assert pilot.app.screen is main(pilot) and not actions.done
 
 
 async def test_a_key_that_is_refused_says_why() -> None:

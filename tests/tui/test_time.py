@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -272,7 +273,7 @@ async def test_a_recording_begins_to_play_at_its_begin() -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         while app.main.shown is None:
             await pilot.pause(0.01)
-        assert "replay 23:13:20 1×" in lines(pilot, "#header") and "2023-11-14" in lines(pilot, "#header")
+        assert re.search("replay 23:13:2. 1×", lines(pilot, "#header")) and "2023-11-14" in lines(pilot, "#header")  # it plays already
         await pilot.press("x", "x", "x")
         assert "60×" in lines(pilot, "#header")
         await settle(pilot, 59)

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from textual.app import App
-
 from proctop.actions import ActionFailed, Actions
 from proctop.engine import Engine
 from proctop.frames import Frame
 from proctop.records import ProcKey
 from proctop.scoring.calibration import EPISODE
 from proctop.tui.screens.menus import Choice, Confirm, signal_items
+from proctop.tui.typed import OneByOne
 from proctop.view import departed, table, values
 
 T = TypeVar("T")
@@ -25,7 +24,7 @@ PATIENCE = 2.0
 """Seconds that a closer look at a process may take."""
 
 
-class Acting(App[int]):
+class Acting(OneByOne):
     """An application that acts on processes, and tells what came of it."""
 
     actions: Actions

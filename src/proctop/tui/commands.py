@@ -64,9 +64,10 @@ class Palette(Choice, inherit_bindings=False):
         self._text = self._theme = ""
 
     def on_mount(self) -> None:
-        super().on_mount()
-        self._theme = self.app.theme
-        self._narrow("")
+        self._theme = self.app.theme  # the rest is done by the class above, which Textual calls by itself
+
+    def heading(self) -> list[Cell]:
+        return [Cell(" do: ", "key"), Cell(f"{self._text}_")]
 
     def on_pointed(self, message: Pointed) -> None:
         """A theme is seen before it is chosen."""
@@ -93,5 +94,5 @@ class Palette(Choice, inherit_bindings=False):
     def _narrow(self, text: str) -> None:
         self._text = text
         words = text.casefold().split()
-        self.say([Cell(" do: ", "key"), Cell(f"{text}_")])
+        self.say(self.heading())
         self.menu.show([item for item in self._all if all(word in item.label.casefold() for word in words)])

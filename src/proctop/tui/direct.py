@@ -37,14 +37,15 @@ def write_changes(widget: Widget, changes: Sequence[tuple[int, Line, Line]], pen
     """Write ``changes`` (row of the widget, old line, new line); False when the compositor has to do it."""
     app, screen = widget.app, widget.screen
     driver = app._driver
-    if not isinstance(driver, Terminal) or app.screen is not screen or app._batch_count or app._notifications or screen._tooltip_widget:
+    if not isinstance(driver, Terminal):
         return False
-    if driver.stale:
-        if driver.ready:
-            driver.stale = False
-            screen.refresh()
-        return True
-    if not driver.ready:
+    if driver.stale and driver.ready:
+        driver.stale = False
+        app.screen.refresh()  # all of it: of a screen or an announcement over this one something may be missing, too
+        return app.screen is screen
+    if app.screen is not screen or app._batch_count or app._notifications or screen._tooltip_widget:
+        return False
+    if driver.stale or not driver.ready:
         driver.stale = True
         return True
     region = widget.content_region

@@ -60,7 +60,9 @@ _DRAWN = {
     "▏": "|",
     "▕": "|",
     "▎": "|",
+    "▌": "|",
     "▊": "|",
+    "▐": "|",
     "▁": "_",
     "▔": "-",
     "▀": "-",
@@ -73,6 +75,11 @@ _DRAWN = {
 
 
 def _spelled(character: str) -> str:
+    """One of ASCII, or as many as it takes cells.
+
+    >>> "".join(map(_spelled, "▌…日┌"))  # ▌ is the edge of an announcement
+    '|~??+'
+    """
     if character.isascii():
         return character
     if "─" <= character <= "╿":

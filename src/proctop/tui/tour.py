@@ -7,7 +7,7 @@ BEGIN, DEBUGGING, MINING, INCIDENT, LENGTH = 200.0, 220.0, 290.0, 40.0, 350.0
 
 _TOLD: tuple[tuple[float, str], ...] = (
     (0.0, "A shop in six containers, recorded. All is well.  ) next anomaly  Space waits"),
-    (DEBUGGING + 3, "The mailer writes megabytes, not lines: debug logging.  ↓ Enter: why"),
+    (DEBUGGING, "The mailer writes megabytes, not lines: debug logging.  ↓ Enter: why"),
     (DEBUGGING + INCIDENT, "Over: the log level was put back.  ( goes back to it  [ ] step"),
     (MINING + 2, "shop-cache-1 runs what it never ran: a miner.  c containers  ↓ Enter: why"),
     (MINING + INCIDENT, "It was killed; the end.  { again  q quits, then `proctop` shows this host"),

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proctop.fields import COUNTER
+from proctop.fields import COUNTER, Unit
 from proctop.frames import Frame
 from proctop.inspection import Delays, Detail
 from proctop.records import CgroupCounters, Label
+from proctop.scoring.explain import quantity
 from proctop.view import values
 from proctop.view.prose import Text, heading, labelled
-from proctop.view.units import count, cpu_time, duration, percent, size
+from proctop.view.units import count, cpu_time, duration, percent
 
 NAN = float("nan")
 STATES = {
@@ -145,8 +146,8 @@ def _cgroup(now: CgroupCounters | None, earlier: tuple[float, CgroupCounters] | 
         out += labelled("throttled", told, columns, "warn" if held > 0 else "text")
     if now.memory == now.memory:
         share = now.memory / now.memory_limit if now.memory_limit > 0 else NAN
-        of = f" of {size(now.memory_limit, 6)}B allowed ({percent(share * 100, 4)} %)" if share == share else ", no limit"
-        out += labelled("memory", f"{size(now.memory, 6)}B{of}", columns, "warn" if share >= _HOT else "text")
+        of = f" of {quantity(now.memory_limit, Unit.BYTES)} allowed ({percent(share * 100, 4)} %)" if share == share else ", no limit"
+        out += labelled("memory", f"{quantity(now.memory, Unit.BYTES)}{of}", columns, "warn" if share >= _HOT else "text")
     if now.oom_kills > 0:
         out += labelled("out of memory", f"the kernel killed {now.oom_kills:.0f} in it since it began", columns, "bad")
     if now.pids == now.pids:
@@ -154,7 +155,8 @@ def _cgroup(now: CgroupCounters | None, earlier: tuple[float, CgroupCounters] | 
     moved = (("read", now.read_bytes - then.read_bytes), ("written", now.write_bytes - then.write_bytes))
     rates = [(name, change / seconds) for name, change in moved]
     if any(rate >= 0 for _, rate in rates):
-        out += labelled("storage", "   ".join(f"{name} {size(rate, 6)}B/s" for name, rate in rates if rate >= 0), columns)
+        told = "   ".join(f"{name} {quantity(rate, Unit.BYTES_PER_SECOND)}" for name, rate in rates if rate >= 0)
+        out += labelled("storage", told, columns)
     for name, pressure in now.pressure.items():
         full = f"   all {percent(pressure.full_avg10, 5)} %" if pressure.full_avg10 == pressure.full_avg10 else ""
         told = f"some {percent(pressure.some_avg10, 5)} %{full}   of the last 10 s; of 5 min some {percent(pressure.some_avg300, 5)} %"

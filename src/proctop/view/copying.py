@@ -10,11 +10,11 @@ from proctop import fields
 from proctop.fields import Column
 from proctop.frames import Frame
 from proctop.records import Index, ProcKey
-from proctop.view import table, values
+from proctop.view import departed, table, values
 
 
 def copyable(frame: Frame, key: ProcKey, columns: Sequence[Column], sort: str) -> list[tuple[str, str]]:
-    """What it is and the text, the most wanted first; none of a process that is not in the frame, or of a thread.
+    """What it is and the text, the most wanted first, also of one that has just ended; none of who is not in the frame, or of a thread.
 
     Args:
         columns: those of the row as text.
@@ -22,7 +22,8 @@ def copyable(frame: Frame, key: ProcKey, columns: Sequence[Column], sort: str) -
     """
     row = table.row_of(frame, key)
     if row is None or row < 0:
-        return []
+        gone = departed.frame_of(frame) if departed.ending(frame, key) is not None else None
+        return copyable(gone, key, columns, sort) if gone is not None else []
     label, box = frame.batch.labels[row], frame.batch.labels[row].container
     shown = [(column.title, _text(frame, column.name, row)) for column in columns if column.name != "history"]
     found = [

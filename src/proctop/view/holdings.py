@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from proctop.inspection import Environment, Holdings, OpenFile, Socket
 from proctop.view.cells import Cell, Glyphs, fit
-from proctop.view.prose import Text, heading, labelled
+from proctop.view.prose import Text, heading, labelled, paragraphs
 from proctop.view.units import duration, size
 
 MOST = 1000
@@ -118,5 +118,6 @@ def environment(told: Environment, columns: int) -> Text:
     for name, value in told.values:
         out += labelled(name, value, columns, "warn" if name in told.masked else "text", indent=max(24, min(40, columns // 4)))
     count = len(told.values)
-    head = f" {count} variables, as the process began with them; of {len(told.masked)} a secret is masked" if count else " it has none"
-    return [[Cell(head, "soft")], [Cell("")], *out]
+    masked = f"; of {len(told.masked)} a secret is masked" if told.masked else ""
+    head = f"{count} variable{'s' * (count != 1)}, as the process began with them{masked}" if count else "it has none"
+    return [*paragraphs([head], columns), [Cell("")], *out]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections.abc import Iterable
 
 from proctop.fields import FEATURE, FEATURES, Feature
 from proctop.frames import Reason
@@ -26,6 +27,11 @@ def labelled(label: str, words: str, columns: int, style: str = "text", indent: 
     room = max(10, columns - indent - 2)
     parts = textwrap.wrap(words, room, break_long_words=True, break_on_hyphens=False) or [""]
     return [[Cell(f" {label if k == 0 else '':{indent}} ", "soft"), Cell(part, style)] for k, part in enumerate(parts)]
+
+
+def paragraphs(texts: Iterable[str], columns: int) -> Text:
+    """Without labels, one below the other."""
+    return [[Cell(f" {part}", "soft")] for words in texts for part in textwrap.wrap(words, max(10, columns - 1))]
 
 
 def indent(columns: int) -> int:

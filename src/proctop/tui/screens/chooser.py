@@ -50,6 +50,7 @@ class Columns(Menu):
         self.post_message(self.Changed())
 
     def on_click(self, event: events.Click) -> None:
+        event.prevent_default()  # to a menu a click is a choice
         if self.top + event.y < len(self.items):
             self.place = self.top + event.y
             self.tick()

@@ -23,13 +23,14 @@ from proctop.view import about, detail, holdings, table
 from proctop.view.about import Closer
 from proctop.view.cells import Cell
 from proctop.view.panel import NOW, Moment, words
-from proctop.view.prose import Text, labelled
+from proctop.view.prose import Text, paragraphs
 
 WHY, ABOUT, HOLDS, THREADS, ENVIRONMENT = range(5)
 NAMES = ("Why", "About", "Files and sockets", "Threads", "Environment")
 
-ELSEWHERE = "another host or a recording tells no more"
 NOT_NOW = "told of now only"
+FAR, RECORDED = "another host tells no more", "a recording tells no more"
+ONLY = {FAR: "told of this host only", RECORDED: NOT_NOW}
 ASKED = (
     "The environment of a process often holds secrets: passwords, tokens, keys.",
     "Enter reads it and shows it here, and nowhere else: it is not recorded or exported, and forgotten when this tab closes.",
@@ -72,8 +73,7 @@ class ProcessDetail(Looking):
         yield Page()
         yield Keys()
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def on_mount(self) -> None:  # the reader fills itself: Textual calls what classes above do
         self._want()
         self._look()
         self.call_after_refresh(self._trace)  # what decodes must not be in the way of the first paint
@@ -135,9 +135,11 @@ class ProcessDetail(Looking):
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
         deck = self.proctop.deck
-        acts = [("F9", "Signal", "signal"), ("a", "Accept", "accept"), ("i", "Incident", "incident")] if deck.live else []
+        sends = [("F9", "Signal", "signal")] * (not self.proctop.readonly)
+        acts = [*sends, ("a", "Accept", "accept"), ("i", "Incident", "incident")] if deck.live and not (deck.past or self._gone) else []
         seen = self.tab in (ABOUT, HOLDS) or (self.tab == ENVIRONMENT and self.environment)
-        again = [("r", "Look again", "again")] if seen and not self._why_not() else []
+        asks = self.tab == ENVIRONMENT and not self.environment
+        again = [] if self._why_not() else [("Enter", "Read", "read")] * asks + [("r", "Look again", "again")] * bool(seen)
         moves = [("[", "Back", "app.step(-1)"), ("]", "On", "app.step(1)")] if deck.travels else []
         held = ("Space", "Now" if deck.live and not deck.now else "Pause" if deck.live or deck.speed else "Play", "app.hold")
         zoom = [("w", "Wider", "zoom(1)"), ("W", "Narrower", "zoom(-1)")] if self.tab == WHY else []
@@ -155,15 +157,15 @@ class ProcessDetail(Looking):
         if self.tab == ABOUT:
             return about.text(self.following.frame, row, columns, self._closer(why_not), self.following.earlier)
         if self.tab == THREADS:
-            return self.following.threads.text(columns, page.glyphs) or [[Cell(f" {self._no_threads(why_not)}", "soft")]]
+            return self.following.threads.text(columns, page.glyphs) or paragraphs([self._no_threads(why_not)], columns)
         if why_not:
-            return [[Cell(f" {f'{NOT_NOW}: {why_not}' if why_not == ELSEWHERE else why_not}", "soft")]]
+            return paragraphs([f"{ONLY[why_not]}: {why_not}" if why_not in ONLY else why_not], columns)
         told = self.holds if self.tab == HOLDS else self.environment
         if isinstance(told, Environment):
             return holdings.environment(told, columns)
         if not isinstance(told, str):
             return holdings.text(told, columns, page.glyphs)
-        return [line for says in ([told] if told else ASKED) for line in labelled("", says, columns, "soft", indent=0)]
+        return paragraphs([told] if told else ASKED, columns)
 
     def _begins(self) -> list[float]:
         """When alerts of it began, as far as anybody knows."""
@@ -174,7 +176,9 @@ class ProcessDetail(Looking):
 
     def _why_not(self) -> str:
         """Why the host is not asked, "" = it is."""
-        return ELSEWHERE if self.looks is None else NOT_NOW if self._moment != NOW else self._gone and f"the process: {self._gone}"
+        if self.looks is None:
+            return FAR if self.proctop.deck.live else RECORDED
+        return NOT_NOW if self._moment != NOW else self._gone and f"the process: {self._gone}"
 
     def _closer(self, why_not: str) -> Closer:
         """What was told stays on the page of a process that has ended since, and not of one at another moment."""
@@ -242,14 +246,22 @@ class ProcessDetail(Looking):
 
     # what is done to it
 
+    def _refuses(self, why: str) -> bool:
+        """Whether nothing is done to it: as the main screen has it, or because it has ended. Says so."""
+        if self.proctop.main.refuses(why):
+            return True
+        if self._gone:
+            self.proctop.tell(f"pid {self.key.pid}: {self._gone}", failed=True)
+        return bool(self._gone)
+
     def action_signal(self) -> None:
-        if not self.proctop.main.refuses(self.proctop.actions.refused) and not self._gone:
+        if not self._refuses(self.proctop.actions.refused):
             self.proctop.ask_signal(self.key, self.following.frame)
 
     def action_accept(self) -> None:
-        if not self.proctop.main.refuses("") and not self._gone:
+        if not self._refuses(""):
             self.proctop.accept(self.key)
 
     def action_incident(self) -> None:
-        if not self.proctop.main.refuses("") and not self._gone:
+        if not self._refuses(""):
             self.proctop.mark_incident(self.key, self.following.frame)

@@ -78,7 +78,7 @@ class EventsScreen(Overlay[None]):
         find = [("Enter", "Go there", "go"), ("F4", "Filter", "filter")]
         sort = [("T", "Time", "sort('time')"), ("A", "Score", "sort('score')"), ("o", "Write", "write")]
         judge = [("a", "Accept", "judge(True)"), ("i", "Incident", "judge(False)")] if self.proctop.deck.live else []
-        return [*find, *sort, *judge, ("Esc", "Back", "back")]
+        return [("F1", "Help", "help"), *find, *sort, *judge, ("Esc", "Back", "back")]
 
     # what is shown
 

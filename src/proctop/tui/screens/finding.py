@@ -19,6 +19,7 @@ TIME_HINT = "10:00, 3m ago, 2026-01-31T10:00   Enter goes there, Esc leaves"
 GO = "go to"
 
 _HALF_A_DAY = 43200.0
+_DIGITS = 19  # that int64 does not hold
 _SECOND = 0.999  # a reading of 10:00:00.4 is shown as 10:00:00
 
 
@@ -40,7 +41,6 @@ class Finding(Board):
             self._preview(message.text)
 
     def on_prompt_closed(self, message: Prompt.Closed) -> None:
-        self._table.focus()
         if message.purpose == "search" and not message.kept:
             self._found = ""
             self._table.select(self._before_search)
@@ -60,11 +60,18 @@ class Finding(Board):
         self._seek(step)
 
     def _seek(self, step: int, *, from_here: bool = False) -> None:
-        """Select the next process whose name, command line or pid holds the text looked for."""
+        """Select the next process whose name or command line holds the text, or whose pid begins with it; first the one of that pid."""
         frame, word = self.shown, self._found.casefold()
         if frame is None or not word:
             return
         order = self._table.order
+        if from_here and word.isdecimal() and len(word) < _DIGITS:
+            named = order[order >= 0]
+            named = named[frame.reading.pid[named] == int(word)]
+            if named.size:
+                self._table.select(frame.reading.key(int(named[0])))
+                self._prompt.hint(SEARCH_HINT)
+                return
         start = self._table.place
         first = 0 if start is None else start if from_here else start + step
         for k in range(len(order)):
@@ -75,7 +82,7 @@ class Finding(Board):
                 continue  # a thread
             label = frame.batch.labels[i] if found is None else found[0].labels[found[1]]
             key = frame.reading.key(i) if found is None else departed.key_of(*found)
-            if word in label.comm.casefold() or word in label.command.casefold() or word == str(key.pid):
+            if word in label.comm.casefold() or word in label.command.casefold() or str(key.pid).startswith(word):
                 self._table.select(key)
                 self._prompt.hint(SEARCH_HINT)
                 return

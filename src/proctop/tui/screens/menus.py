@@ -64,7 +64,11 @@ class Choice(Overlay[str | None]):
     def on_mount(self) -> None:
         box = self.query_one("#choice")
         box.styles.width = max(self.menu.widest + 2, len(self._title) + 4, 18)  # the border takes two
-        self.say([Cell(f" {self._title}", "strong")])
+        self.say(self.heading())
+
+    def heading(self) -> list[Cell]:
+        """What stands over the items at first."""
+        return [Cell(f" {self._title}", "strong")]
 
     def say(self, cells: Sequence[Cell]) -> None:
         """Show ``cells`` over the items."""

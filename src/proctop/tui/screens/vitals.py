@@ -83,10 +83,11 @@ class VitalsScreen(Overlay[None]):
         return self._last[2]
 
     def _keys(self) -> Sequence[tuple[str, str, str]]:
-        taste = self._taste
+        taste, deck = self._taste, self.proctop.deck
         order, some = "Tools' order" if taste.worst else "Worst first", "All" if taste.unusual else "Unusual only"
-        judge = [("a", "Accept", "judge(True)"), ("i", "Incident", "judge(False)")] if self.proctop.deck.live else []
-        return [("A", order, "worst"), ("u", some, "unusual"), ("e", "Events", "app.events"), *judge, ("Esc", "Back", "dismiss")]
+        judge = [("a", "Accept", "judge(True)"), ("i", "Incident", "judge(False)")] if deck.live and not deck.past else []
+        told = [("F1", "Help", "help"), ("A", order, "worst"), ("u", some, "unusual"), ("e", "Events", "app.events")]
+        return [*told, *judge, ("Esc", "Back", "dismiss")]
 
     def action_worst(self) -> None:
         self._taste = replace(self._taste, worst=not self._taste.worst)

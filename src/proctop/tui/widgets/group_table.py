@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import ClassVar
 
 from textual import events
@@ -96,6 +97,17 @@ class GroupTable(Table):
             self.post_message(Opened(member))
         else:
             self.post_message(self.Unfolded(key, self._groups.group_at(self.place) not in self._groups.expanded))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the mark before a group shows or hides its members; elsewhere it does what it does in every table."""
+        place, groups = self.top + event.y - 1, self._groups
+        if groups is None or not event.y or place >= self.count or groups.order[place] < 0:
+            return
+        mark = sum(slot.width + 1 for slot in takewhile(lambda slot: slot.column.name != "command", self._slots))
+        if mark <= event.x <= mark + 1:
+            event.prevent_default()
+            self.go(place)
+            self.action_open()
 
     def go(self, place: int) -> None:
         if self._groups is not None and self.count:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input
 
 from proctop.tui.widgets.bars import Notice
@@ -34,6 +35,8 @@ class Prompt(Vertical):
         super().__init__(id="prompt")
         self.purpose = ""
         self._wrong: Callable[[str], str] | None = None
+        self._before: Widget | None = None  # had the focus
+        self._hints = 0  # so far: one that points late is not shown over a later one
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="prompt-line"):
@@ -55,17 +58,22 @@ class Prompt(Vertical):
         with field.prevent(Input.Changed):
             field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        if self.screen.focused is not field:
+            self._before = self.screen.focused
+        self.screen.set_focus(field)  # now: the next key is for it
 
     def hint(self, text: str, column: int | None = None) -> None:
         """Say something below the line; with a ``column`` of the text, as an error that points there."""
         notice = self.query_one("#prompt-hint", Notice)
+        self._hints += 1
         if column is None:
             notice.say([Cell(f" {text}", "soft")])
         else:  # the field scrolls to its cursor with the next refresh
-            self.call_after_refresh(self._point, text, column)
+            self.call_after_refresh(self._point, text, column, self._hints)
 
-    def _point(self, text: str, column: int) -> None:
+    def _point(self, text: str, column: int, number: int) -> None:
+        if number != self._hints:
+            return  # something else has been said since
         notice, field = self.query_one("#prompt-hint", Notice), self.query_one(Input)
         x = len(self.purpose) + 3 + width(field.value[:column]) - field.scroll_offset.x
         if not 0 <= x < self.size.width:
@@ -92,5 +100,6 @@ class Prompt(Vertical):
 
     def action_close(self, kept: bool) -> None:
         text = self.query_one(Input).value
+        self.screen.set_focus(self._before)
         self.display = False
         self.post_message(self.Closed(self.purpose, text, kept))
