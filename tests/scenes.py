@@ -45,7 +45,6 @@ class Recorded(Actions):
             root="/",
             parents=((1, "systemd"),),
             affinity=(0, 1, 2, 3),
-            created=0.0,
             mono=0.0,
             delays=Delays((("ran", 83.2), ("cpu", 1.25), ("block io", NAN), ("swap", NAN)), "off: sudo sysctl kernel.task_delayacct=1"),
         )

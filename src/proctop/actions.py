@@ -162,7 +162,6 @@ def _detail(process: Any, denied: type[Exception], host: Host) -> Detail:
         root=_root(host, process.pid),
         parents=tuple((parent.pid, clean(parent.name())) for parent in ask("parents") or ()),
         affinity=None if (cpus := ask("cpu_affinity")) is None else tuple(cpus),
-        created=process.create_time(),
         mono=host.clock().mono,
         delays=_delays(host, process.pid),
     )

@@ -23,7 +23,7 @@ class Detail:
     Attributes:
         exe, cwd, root: paths; parents: (pid, name), nearest first.
         affinity: cpus that it may run on.
-        created: seconds since the epoch; mono: CLOCK_MONOTONIC of the look, seconds.
+        mono: CLOCK_MONOTONIC of the look, seconds.
     """
 
     exe: str | None
@@ -31,7 +31,6 @@ class Detail:
     root: str | None
     parents: tuple[tuple[int, str], ...]
     affinity: tuple[int, ...] | None
-    created: float
     mono: float
     delays: Delays = Delays()
 

@@ -185,7 +185,6 @@ def test_a_closer_look(actions: Actions) -> None:
     assert detail.cwd == os.getcwd()
     assert detail.parents[0] == (os.getppid(), psutil.Process(os.getppid()).name())
     assert detail.affinity == tuple(me.cpu_affinity())
-    assert detail.created == me.create_time()
     waited = dict(detail.delays.waited)
     if waited:
         assert 0 < waited["ran"] <= sum(os.times()[:2]) + 0.1
@@ -195,7 +194,7 @@ def test_a_closer_look(actions: Actions) -> None:
 
 
 def test_the_environment_is_no_part_of_it() -> None:
-    assert {f.name for f in fields(Detail)} == {"exe", "cwd", "root", "parents", "affinity", "created", "mono", "delays"}
+    assert {f.name for f in fields(Detail)} == {"exe", "cwd", "root", "parents", "affinity", "mono", "delays"}
 
 
 def test_what_a_process_holds(actions: Actions, tmp_path: Path) -> None:

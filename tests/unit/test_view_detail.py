@@ -259,7 +259,7 @@ def test_a_process_that_waits_in_the_kernel_says_where() -> None:
 
 def looked(mono: float, ran: float, cpu: float, note: str = "") -> Detail:
     waited = (("ran", ran), ("cpu", cpu), ("swap", NAN))
-    return Detail(None, "/x", "/jail", (), (0, 1, 5), 0.0, mono, Delays(waited, note))
+    return Detail(None, "/x", "/jail", (), (0, 1, 5), mono, Delays(waited, note))
 
 
 def test_delays_are_told_since_the_start_and_since_the_look_before() -> None:
