@@ -229,6 +229,8 @@ def reason(code: int, said: Iterable[str]) -> str:
     'this kernel gives no type information: /sys/kernel/btf/vmlinux is missing or unusable'
     """
     text = "\n".join(said)
+    if code in (errno.EMFILE, errno.ENFILE):
+        return "too many open files: raise ulimit -n"
     if code == errno.EPERM and "ulimit -l" in text and "map '" in text:
         return "the limit of locked memory is too low: ulimit -l unlimited"
     if code in (errno.EPERM, errno.EACCES) and "PROG LOAD LOG" not in text:

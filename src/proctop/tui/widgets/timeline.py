@@ -49,7 +49,8 @@ class Timeline(Lines):
         self.release_mouse()
 
     def on_mouse_release(self) -> None:
-        self._held = None
+        if self.app.mouse_captured is not self:  # another press may have come before word of this release
+            self._held = None
 
     def _seek(self, x: int, *, dragged: bool) -> None:
         """To the moment of a cell; a click on an anomaly goes to where it began, and to its process."""
