@@ -88,11 +88,13 @@ class Alerts:
             if self._has_culprit(box, reading.mono):
                 continue
             since = self._alone[box] = before.get(box, reading.mono)
-            label = next((label for label in batch.labels if label.container is not None and label.container.id == box), None)
-            if reading.mono - since >= ALONE and label is not None:
+            if reading.mono - since < ALONE:
+                continue
+            container = next((label.container for label in batch.labels if label.container is not None and label.container.id == box), None)
+            if container is not None:
                 key = ProcKey(0, self._numbers.setdefault(box, len(self._numbers) + 1))
                 score, often = float(containers.alert[k]), float(containers.per_hour[k])
-                self._raise(key, Label(containers.names[k], container=label.container), reading, score, often, containers.why.get(k, ()))
+                self._raise(key, Label(containers.names[k], container=container), reading, score, often, containers.why.get(k, ()))
 
     def _has_culprit(self, box: str, now: float) -> bool:
         """Whether a process of a container has an event that is open, or ended a moment ago."""

@@ -15,7 +15,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from proctop.features import brief, ends
+from proctop.features import LARGEST, brief, ends
 from proctop.fields import SCHEMA
 from proctop.frames import Departed
 from proctop.records import Index, Ints, Reading
@@ -26,7 +26,6 @@ FADE = 6.0
 MOST = 200
 """Crowds that are told of."""
 
-_LARGEST = float(np.finfo(np.float32).max)
 _GENERATIONS = 8  # of brief parents above a brief process that are looked through
 _key, _ppid, _label, _code = (attrgetter(name) for name in ("key", "ppid", "label", "code"))
 _comm = attrgetter("comm")
@@ -155,7 +154,7 @@ def _joined(parts: Departed) -> Departed:
     told = np.logical_or.reduceat(known, begin, axis=1)
     count = np.bincount(of, parts.count, m).astype(np.int64)
     short = np.bincount(of, ~parts.brief, m) == 0
-    joined = np.minimum(np.where(told, total, np.nan), _LARGEST).astype(np.float32)
+    joined = np.minimum(np.where(told, total, np.nan), LARGEST).astype(np.float32)
     return replace(_take(parts, last), count=count, brief=short, values=joined)
 
 

@@ -29,7 +29,8 @@ SLACK = 0.5
 """Seconds by which a process may be older than the interval and still count as born in it (a sweep takes its time)."""
 
 _NANO = 1e-9
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
+"""What a feature can hold."""
 _RUNS = 64  # of columns, that are copied faster one by one than column by column
 _BY_KEY = 1 << 23  # pid_max is at most 4 million (include/linux/threads.h)
 
@@ -258,7 +259,7 @@ def cpu_spent(ticks: Floats, run: Floats, threads: Floats, threads_then: Floats)
 
 def _finite(values: Floats) -> Floats32:
     """As float32; what is not a finite number there is missing."""
-    return np.where(np.abs(values) <= _LARGEST, values, np.nan).astype(np.float32)
+    return np.where(np.abs(values) <= LARGEST, values, np.nan).astype(np.float32)
 
 
 def _forks(prev: Reading, cur: Reading, born: Bools, cpu: Floats32, dt: float) -> Floats32:

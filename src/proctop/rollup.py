@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from proctop.features import YOUNGEST, ends
+from proctop.features import LARGEST, YOUNGEST, ends
 from proctop.fields import FEATURE, FEATURES, SCHEMA, Kind
 from proctop.frames import Batch, Frame, GroupScores, Reason
 from proctop.records import Floats32, Ints, Label, Reading
@@ -25,7 +25,6 @@ __all__ = ["BY", "GroupScorer", "Rollup", "roll_up"]
 _IDLE = FEATURE["idle_s"]
 _CHANGES = np.array([i for i, feature in enumerate(FEATURES) if feature.kind is not Kind.LEVEL])
 _CPU = [FEATURE["run_wait"], FEATURE["demand"]]
-_LARGEST = float(np.finfo(np.float32).max)
 _NOW = 1e-6  # seconds
 _Any = TypeVar("_Any", bound=np.generic)
 
@@ -104,7 +103,7 @@ def _sums(values: Floats32, order: Ints, begin: Ints) -> Floats32:
     rows = values.take(order, axis=1)
     missing = np.isnan(rows)
     total = np.add.reduceat(np.where(missing, np.float32(0), rows), begin, axis=1, dtype=np.float64)
-    out = np.minimum(total, _LARGEST).astype(np.float32)
+    out = np.minimum(total, LARGEST).astype(np.float32)
     out[np.logical_and.reduceat(missing, begin, axis=1)] = np.nan
     out[_IDLE] = np.fmin.reduceat(rows[_IDLE], begin)
     return out
@@ -180,7 +179,7 @@ def _with_ended(
     fresh = np.full((len(SCHEMA), len(by_key) - len(names)), np.nan, dtype=np.float32)
     values = np.concatenate([values, fresh], axis=1)
     then = values[:, groups]
-    values[:, groups] = np.where(np.isnan(more), then, np.minimum(np.add(np.nan_to_num(then), more, dtype=np.float64), _LARGEST))
+    values[:, groups] = np.where(np.isnan(more), then, np.minimum(np.add(np.nan_to_num(then), more, dtype=np.float64), LARGEST))
     values[_IDLE, groups] = 0.0
     return list(by_key.values()), values, groups
 
@@ -189,7 +188,7 @@ def _rest(batch: Batch, values: Floats32) -> Floats32:
     """float32[n_features]: how long those in no group waited for a cpu, and how much they wanted; the rest NaN."""
     rest = np.full(len(SCHEMA), np.nan, dtype=np.float32)
     everybody, grouped = (np.nansum(part[_CPU], axis=1, dtype=np.float64) for part in (batch.values, values))
-    rest[_CPU] = np.clip(everybody - grouped, 0, _LARGEST)
+    rest[_CPU] = np.clip(everybody - grouped, 0, LARGEST)
     return rest
 
 

@@ -54,6 +54,17 @@ def read(source: LiveSource) -> Reading:
     return reading
 
 
+def around_its_work(source: LiveSource, child: subprocess.Popen[str]) -> tuple[Reading, Reading]:
+    """Readings before and after what ``child`` does when it is told to; it says a line when it is ready, and one when it has done it."""
+    assert child.stdin is not None and child.stdout is not None
+    assert child.stdout.readline()
+    before = read(source)
+    child.stdin.write("\n")
+    child.stdin.flush()
+    assert child.stdout.readline()
+    return before, read(source)
+
+
 def row_of(reading: Reading, pid: int) -> int:
     return int((reading.pid == pid).nonzero()[0][0])
 
@@ -304,17 +315,9 @@ def test_what_a_known_workload_does_is_in_its_counters_and_in_its_totals(require
     rows = [COUNTER[name] for name in names]
     try:
         with subprocess.Popen([sys.executable, "-S", "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdin is not None and child.stdout is not None
-            assert child.stdout.readline()
-            before = read(source)
-            child.stdin.write("\n")
-            child.stdin.flush()
-            assert child.stdout.readline()
-            after = read(source)
+            before, after = around_its_work(source, child)
             now = after.counters[rows, row_of(after, child.pid)]
             rise = dict(zip(names, now - before.counters[rows, row_of(before, child.pid)], strict=True))
-            child.stdin.close()
-            child.wait()
         assert 40 * MEGA <= rise["vm_mmap_bytes"] <= 40 * MEGA * 1.01 and 40 * MEGA <= rise["vm_munmap_bytes"] <= 40 * MEGA * 1.01
         assert 3 * MEGA <= rise["vm_brk_grow_bytes"] <= 3 * MEGA * 1.01 and rise["vm_brk_shrink_bytes"] == 2 * MEGA
         assert 8 * MEGA <= rise["rchar"] <= 8 * MEGA * 1.01 and 4 * MEGA <= rise["wchar"] <= 4 * MEGA * 1.01
@@ -394,17 +397,10 @@ def test_what_was_counted_goes_on_where_another_thread_runs_a_program(require: R
         with subprocess.Popen(
             [sys.executable, "-S", "-c", OTHER_THREAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as child:
-            assert child.stdin is not None and child.stdout is not None
-            assert child.stdout.readline()
-            before = read(source)
-            child.stdin.write("\n")
-            child.stdin.flush()
-            assert child.stdout.readline()
-            after = read(source)
+            before, after = around_its_work(source, child)
             then, now = before.counters[rows, row_of(before, child.pid)], after.counters[rows, row_of(after, child.pid)]
             assert after.labels[row_of(after, child.pid)].comm == "sh"
             assert after.start[row_of(after, child.pid)] == before.start[row_of(before, child.pid)]
-            child.stdin.close()
         assert then[0] >= 40 * MEGA and (now >= then).all()
     finally:
         source.close()

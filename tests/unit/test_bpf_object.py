@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Require
 from proctop.kernel.bpf.feed import EVENTS, OBJECT, TASKS
 
 TOP = Path(__file__).parents[2]
@@ -51,12 +52,12 @@ def sections(btf: Path) -> tuple[bytes, bytes]:
     return image[header + types :][:types_size], image[header + strings :][:strings_size]
 
 
-@pytest.mark.skipif(not shutil.which("bpftool"), reason="needs bpftool")
 @pytest.mark.parametrize("kernel", KERNELS, ids=[kernel.stem for kernel in KERNELS])
-def test_it_finds_in_other_kernels_what_it_looks_for(kernel: Path, tmp_path: Path) -> None:
+def test_it_finds_in_other_kernels_what_it_looks_for(kernel: Path, tmp_path: Path, require: Require) -> None:
     """Each file holds, of the type information of a Debian kernel, what this object finds there (``bpftool gen min_core_btf``): a
     structure that is declared in a way that does not fit that kernel would be left out. This object was loaded there. One that looks for
     more needs files that are made anew, of that kernel's /sys/kernel/btf/vmlinux; one that looks for less, of these."""
+    require("ebpf", "" if shutil.which("bpftool") else "bpftool is not installed")
     found = tmp_path / "found.btf"
     subprocess.run(["bpftool", "gen", "min_core_btf", kernel, found, COMMITTED], check=True, capture_output=True)
     assert sections(found) == sections(kernel)

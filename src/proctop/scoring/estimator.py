@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from river import base
 
+from proctop.features import LARGEST
 from proctop.fields import FEATURE, FEATURES, SCHEMA, Kind
 from proctop.frames import Batch
 from proctop.records import Label
 from proctop.scoring.baseline import Baseline
 
 _RATES = [i for i, f in enumerate(FEATURES) if f.kind in (Kind.RATE, Kind.GROWTH)]
-_LARGEST = float(np.finfo(np.float32).max)
 _LABELS = (Label("process"),)
 
 
@@ -64,7 +64,7 @@ def _batch(x: Mapping[Any, float], dt: float, *, first: bool = False) -> Batch:
     """A reading of one process."""
     values = np.full((len(SCHEMA), 1), np.nan, dtype=np.float32)
     for name, value in x.items():
-        if name in FEATURE and abs(value) <= _LARGEST:
+        if name in FEATURE and abs(value) <= LARGEST:
             values[FEATURE[name], 0] = value
     nobody = np.zeros(1, dtype=np.int64)
     active = np.array([bool((values[_RATES] > 0).any())])
